@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/error.h"
+#include "base/list.h"
+#include "base/size.h"
+#include "base/spawn.h"
+#include "base/text.h"
+#include "test.h"
+
+#include <errno.h>
+
+TEST(sizes_are_understood_in_both_families)
+{
+	static const struct {
+		const char *text;
+		uint64_t bytes;
+	} cases[] = {
+		{ "0", 0 },
+		{ "18G", 18000000000 },
+		{ "18gb", 18000000000 },
+		{ "18Gi", 18ULL << 30 },
+		{ "9.5Gi", 19ULL << 29 },
+		{ "512MiB", 512ULL << 20 },
+		{ "1.5k", 1500 },
+		{ "2T", 2000000000000 },
+	};
+	uint64_t v;
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		CHECK_EQ(parse_size(cases[i].text, &v), 0);
+		CHECK_EQ(v, cases[i].bytes);
+	}
+}
+
+TEST(what_is_no_size_is_refused_and_the_output_untouched)
+{
+	static const char *const bad[] = { "", "G", "-1", "1X", "1GG", "1 G", "1.G", "0x10", "1.5",
+		"1.2345678G", "99999999999999999999", "99999999999T" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		uint64_t v = 77;
+
+		CHECK_SAY(parse_size(bad[i], &v) < 0, "'%s'", bad[i]);
+		CHECK_EQ(v, 77);
+	}
+}
+
+TEST(sizes_are_read_back_as_written)
+{
+	char text[SIZE_TEXT_MAX];
+	uint64_t back;
+
+	for (uint64_t bytes = 1; bytes < 1ULL << 45; bytes = bytes * 5 + 3) {
+		uint64_t whole = bytes >> 20 << 20;
+
+		if (whole == 0)
+			continue;
+		CHECK_EQ(parse_size(size_text(whole, text), &back), 0);
+		CHECK_SAY(back / (double)whole > 0.999 && back / (double)whole < 1.001, "%s", text);
+	}
+	CHECK_TEXT(size_text(9984ULL << 20, text), "9.75Gi");
+	CHECK_TEXT(size_text(18000000000ULL, text), "18G");
+}
+
+TEST(durations_have_units)
+{
+	uint64_t ns = 0;
+
+	CHECK_EQ(parse_duration("4h", &ns), 0);
+	CHECK_EQ(ns, 4 * 3600 * 1000000000ULL);
+	CHECK_EQ(parse_duration("90", &ns), 0);
+	CHECK_EQ(ns, 90 * 1000000000ULL);
+	CHECK_EQ(parse_duration("4 h", &ns), -EINVAL);
+	CHECK_EQ(parse_duration("h", &ns), -EINVAL);
+	CHECK_EQ(parse_duration("99999999999999d", &ns), -ERANGE);
+}
+
+TEST(an_error_keeps_the_inner_sentence_behind_its_prefix)
+{
+	struct error err = ERROR_NONE;
+
+	CHECK_EQ(error_set(&err, -ENODEV, "no GPU %d", 7), -ENODEV);
+	CHECK_EQ(error_prefix(&err, -EINVAL, "layout %s", "day"), -EINVAL);
+	CHECK_TEXT(err.text, "layout day: no GPU 7");
+	CHECK_EQ(err.code, -EINVAL);
+}
+
+TEST(patterns_match_whole_texts)
+{
+	CHECK(text_matches("NVIDIA H100 80GB HBM3", "*h100*"));
+	CHECK(text_matches("abc", "a?c"));
+	CHECK(!text_matches("abcd", "a?c"));
+	CHECK(text_matches("", "*"));
+	CHECK(text_matches("aXbXc", "a*X*c"));
+}
+
+TEST(a_mistyped_word_is_near_its_original)
+{
+	CHECK_EQ(text_distance("relaese", "release"), 2);
+	CHECK_EQ(text_distance("list", "list"), 0);
+	CHECK_EQ(text_distance("", "run"), 3);
+}
+
+TEST(a_program_is_run_with_its_output_and_status)
+{
+	AUTO_BUF out = { 0 };
+	struct error err = ERROR_NONE;
+
+	CHECK_EQ(spawn_wait((const char *const[]){ "sh", "-c", "echo hello; exit 3", NULL },
+			 10000000000, &out, &err),
+		3);
+	CHECK_TEXT(buf_text(&out), "hello\n");
+	CHECK(spawn_wait((const char *const[]){ "/nowhere/x", NULL }, 1000000000, NULL, &err) < 0);
+	CHECK(err.text[0]);
+}
+
+TEST(a_program_that_hangs_is_ended_at_its_deadline)
+{
+	struct error err = ERROR_NONE;
+
+	CHECK_EQ(spawn_wait((const char *const[]){ "sleep", "100", NULL }, 50000000, NULL, &err),
+		-ETIMEDOUT);
+}
+
+TEST(lists_and_arrays_keep_their_order)
+{
+	struct item {
+		int value;
+		struct list link;
+	} items[5], *item;
+	struct list list = LIST_INIT(list);
+	VEC(int) numbers = { 0 };
+	int expected = 0;
+
+	for (int i = 0; i < 5; i++) {
+		items[i].value = i;
+		list_add_tail(&list, &items[i].link);
+		*vec_add(&numbers) = i;
+	}
+	list_for_each (item, &list, link)
+		CHECK_EQ(item->value, expected++);
+	CHECK_EQ(expected, 5);
+	list_remove(&items[0].link);
+	CHECK_EQ(container_of(list.next, struct item, link)->value, 1);
+	CHECK_EQ(numbers.n, 5);
+	CHECK_EQ(numbers.at[4], 4);
+	vec_done(&numbers);
+}
+
+TEST_MAIN()
