@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * The worker: the process in which one GPU's driver calls are made, so that a call that hangs or
+ * crashes harms nobody else and the driver can be let go of. It is the daemon's own program started
+ * again
+ * ("carved --worker PCI"), speaks one order and one answer at a time over a SOCK_SEQPACKET socket
+ * on descriptor 3, and ends when that closes.
+ */
+
+#include "model/gpu.h"
+#include "model/plan.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { WORKER_FD = 3 };
+
+enum work_op {
+	WORK_LIST,    /* the GPUs of the node (by a worker started for "-"): answer.list */
+	WORK_FACTS,   /* facts and capabilities: answer.facts */
+	WORK_OBSERVE, /* shares, modes and processes: answer.seen */
+	WORK_USERS, /* the processes on one instance (gi; UINT32_MAX: the whole GPU): answer.n_users
+		     */
+	WORK_DO,    /* order.step; followed by an observation: answer.seen */
+	WORK_EVENTS, /* XID and ECC events since the last time, and whether the GPU answers:
+			answer.events */
+};
+
+struct work_order {
+	uint64_t number; /* comes back in the answer */
+	enum work_op op;
+	uint32_t gi;
+	struct step step;
+};
+
+enum { WORK_EVENTS_MAX = 16, WORK_TEXT_MAX = 400 };
+
+struct work_event {
+	enum { WORK_EVENT_XID, WORK_EVENT_ECC_DOUBLE } kind;
+	uint64_t code;	 /* XID number */
+	uint32_t gi, ci; /* UINT32_MAX: the whole GPU */
+};
+
+struct work_answer {
+	uint64_t number;
+	enum work_op op;
+	int result;		  /* 0 or negative errno */
+	char text[WORK_TEXT_MAX]; /* the sentence, if result < 0 */
+	union {
+		struct {
+			uint32_t n;
+			char pci[GPUS_MAX][16];
+			char driver[32]; /* driver version */
+		} list;
+		struct {
+			struct gpu_facts facts;
+			struct gpu_seen seen;
+			struct capability capability[MECHANISM_N];
+		} facts;
+		struct gpu_seen seen;
+		uint32_t n_users;
+		struct {
+			uint32_t n;
+			struct work_event event[WORK_EVENTS_MAX];
+			bool is_lost; /* the driver answers "GPU is lost" or no longer knows it */
+		} events;
+	};
+};
+
+/* Runs a worker on descriptor WORKER_FD for the GPU of that PCI address, or "-" for the node; exit
+ * status. */
+int worker_main(const char *pci);

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * The daemon's configuration: /etc/carve/carved.yaml, every key with a default. A bad file is
+ * refused whole ("FILE:LINE:COLUMN: sentence"), and what was in force stays in force.
+ */
+
+#include "model/tenant.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct error;
+
+enum unleased { UNLEASED_ALLOW, UNLEASED_REPORT, UNLEASED_DENY };
+
+struct config_quota {
+	bool is_default; /* for all tenants without a row of their own */
+	uint32_t uid;
+	char group[32]; /* "": the row is for the uid */
+	struct quota limit;
+};
+
+struct config {
+	char **manage; /* GPUs managed from the start: index, uuid, PCI address, or "all" */
+	unsigned n_manage;
+	bool may_change_mode; /* `mode-changes: on-demand`: run may turn MIG mode on; default never
+			       */
+	enum unleased unleased; /* default report */
+	char **unleased_allow;	/* cgroups (globs) that may use GPUs without a lease */
+	unsigned n_unleased_allow;
+	bool require_fence;	    /* refuse leases that cannot be fenced; default false */
+	uint64_t grace_ns;	    /* between SIGTERM and cgroup.kill; default 10 s */
+	uint64_t driver_timeout_ns; /* a driver call that takes longer is taken for hung; default 60
+				       s */
+	uint64_t health_interval_ns; /* between looks at health and foreign use; default 2 s */
+	unsigned connections_max;    /* default 2048 */
+	struct config_quota *quota;
+	unsigned n_quotas;
+};
+
+void config_init(struct config *config); /* the defaults */
+void config_done(struct config *config);
+int config_parse(const char *file, const char *text, size_t length, struct config *ret_config,
+	struct error *err);

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * A GPU as the daemon knows it: facts that do not change, what the last look saw, and what Carve
+ * decided about it. The model reads it; only the daemon writes it.
+ */
+
+#include "model/mig.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum {
+	GPUS_MAX = 32,
+	GPU_PROCESSES_MAX = 128,
+};
+
+/* How a GPU is shared. The order is that of preference where nothing else decides. */
+enum mechanism {
+	MECHANISM_MIG,
+	MECHANISM_MPS,
+	MECHANISM_VF,
+	MECHANISM_TIME,
+	MECHANISM_WHOLE,
+	MECHANISM_N,
+};
+extern const char *const mechanism_names[MECHANISM_N]; /* "mig", "mps", "vf", "time", "whole" */
+/* The mechanism of that name, or -1. */
+int mechanism_find(const char *name);
+
+/* What one GPU can do by one mechanism now. */
+struct capability {
+	enum capability_answer {
+		CAPABILITY_NO,	  /* text: why */
+		CAPABILITY_YES,	  /* text: its limits */
+		CAPABILITY_AFTER, /* text: after which action */
+	} answer;
+	char text[160];
+};
+
+/* Who holds a limit of a share. */
+enum enforcer {
+	ENFORCED_BY_NOBODY,
+	ENFORCED_BY_SCHEDULER, /* cooperative */
+	ENFORCED_BY_SHIM,      /* cooperative */
+	ENFORCED_BY_MPS,
+	ENFORCED_BY_KERNEL,
+	ENFORCED_BY_HARDWARE,
+};
+extern const char *const enforcer_names[];
+
+enum gpu_health {
+	GPU_HEALTHY,
+	GPU_SICK,   /* XID or ECC error: no placement until it recovers */
+	GPU_LOST,   /* fallen off the bus, or the driver no longer answers for it */
+	GPU_BROKEN, /* Carve could not put it back as it was: an administrator must look */
+};
+extern const char *const gpu_health_names[];
+
+/* A process that uses the GPU, as the driver tells it. */
+struct gpu_process {
+	int32_t pid;
+	uint32_t gi, ci; /* UINT32_MAX: not in an instance */
+	uint64_t memory_bytes;
+};
+
+/* Facts that stay while the daemon runs (a MIG mode change refreshes the geometry). */
+struct gpu_facts {
+	uint32_t minor; /* of /dev/nvidiaN */
+	char uuid[48];	/* "GPU-..." */
+	char pci[16];	/* "0000:65:00.0" */
+	char product[96];
+	char serial[32];
+	uint32_t pci_device; /* 0xDDDDVVVV, as mig-parted's device filter has it */
+	int32_t numa;	     /* -1: unknown */
+	uint64_t memory_bytes;
+	bool has_mig;		      /* the product can do MIG */
+	bool mode_needs_reset;	      /* a change of MIG mode takes a GPU reset (Ampere) */
+	struct mig_geometry geometry; /* n_profiles == 0 where the driver does not tell it */
+};
+
+/* What one look at the GPU saw. */
+struct gpu_seen {
+	bool mig_on, mig_pending;
+	uint32_t n_instances;
+	struct mig_instance instance[MIG_INSTANCES_MAX];
+	uint32_t n_processes; /* more than GPU_PROCESSES_MAX are cut off */
+	struct gpu_process process[GPU_PROCESSES_MAX];
+};
+
+struct gpu {
+	uint32_t index;
+	struct gpu_facts facts;
+	struct gpu_seen seen;
+	struct capability capability[MECHANISM_N];
+	enum gpu_health health;
+	char health_text[160]; /* why it is not healthy */
+	bool managed;	       /* Carve may change it */
+	bool drained;	       /* no new leases */
+	bool whole_allowed;    /* it may be leased whole: not in MIG mode */
+	uint64_t whole_lease;  /* number of the lease that holds it whole; 0 none */
+	bool whole_in_use;     /* processes without a lease were seen on it while not in MIG mode */
+};
+
+/*
+ * The name of a GPU instance or of one of its compute instances: "0:3g.40gb@4", or
+ * "0:1c.3g.40gb@4.2" for compute instance 2 where it does not fill the GPU instance.
+ */
+#define SHARE_NAME_MAX 64
+const char *share_name(const struct gpu *gpu, const struct mig_instance *instance,
+	const struct mig_ci *ci, char ret_text[SHARE_NAME_MAX]);
+
+/*
+ * Finds a GPU by index, uuid (or a unique prefix of at least 8 characters), or PCI address (with or
+ * without the domain). -ENODEV with a sentence that says what there is, -EINVAL if ambiguous.
+ */
+int gpu_find(const struct gpu *gpus, unsigned n, const char *name, unsigned *ret_index,
+	struct error *err);
+
+/*
+ * Finds a share by its name (share_name) or MIG uuid. *ret_ci is -1 where the name means the whole
+ * GPU instance and it has no compute instance. -ENODEV with a sentence.
+ */
+int share_find(const struct gpu *gpus, unsigned n, const char *name, unsigned *ret_gpu,
+	unsigned *ret_instance, int *ret_ci, struct error *err);

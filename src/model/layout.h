@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * Layouts: the shares that somebody wants on the node's GPUs, from a file.
+ *
+ * Two schemas are read: ours (version: carve/v1) and mig-parted's (version: v1), the latter exactly
+ * as its users have it (device filters, "all", counts, +me, -me, compute instances such as
+ * 1c.3g.40gb; entries apply in order and a later one overrides). Errors are "FILE:LINE:COLUMN:
+ * sentence".
+ */
+
+#include "model/gpu.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct error;
+
+/* One line of a layout: `count` instances of a profile. */
+struct wanted_share {
+	char profile[MIG_NAME_MAX]; /* of the GPU instance */
+	unsigned ci_slices;	    /* 1c.3g.40gb: 1; 0: the whole GPU instance */
+	int start;		    /* "@4": 4; -1: wherever it fits */
+	unsigned count;
+	unsigned line, column; /* where the file says it; 0: not from a file */
+};
+
+/* What is wanted on one GPU. */
+struct wanted_gpu {
+	bool is_named; /* the layout speaks of this GPU at all */
+	bool mig_on;
+	bool is_dynamic; /* the instances are a start, not pinned; idle ones that it does not name
+			    may stay */
+	unsigned n_shares;
+	struct wanted_share *share; /* owned by the layout */
+};
+
+/* A layout resolved against this node: wanted[i] is for gpus[i]. */
+struct layout {
+	char name[64];
+	unsigned n_gpus;
+	struct wanted_gpu wanted[GPUS_MAX];
+};
+void layout_done(struct layout *layout);
+
+/*
+ * Reads the layout called `name` (NULL: the only one of the file; -EINVAL naming them if there are
+ * several) from the file's text and resolves it against the GPUs. `file` is used in messages.
+ * Unknown keys, profiles that a GPU does not have, GPUs that are not there: -EINVAL or -ENODEV with
+ * the sentence.
+ */
+int layout_parse(const char *file, const char *text, size_t length, const char *name,
+	const struct gpu *gpus, unsigned n_gpus, struct layout *ret_layout, struct error *err);
+
+/* The node's managed GPUs as a carve/v1 file with one layout called `name`, exact placements;
+ * caller frees. */
+char *layout_export(const struct gpu *gpus, unsigned n_gpus, const char *name);

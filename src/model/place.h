@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * Where a request goes: the share that serves it with the least harm to what may come.
+ *
+ * Pure: reads the GPUs as they are, changes nothing. An idle cached instance of the right profile
+ * is best (no hardware step), then free slots, then slots that idle dynamic instances hold (those
+ * are evicted). Among equals the choice keeps most future requests possible.
+ */
+
+#include "model/gpu.h"
+#include "model/request.h"
+
+#include <stdint.h>
+
+enum place_how {
+	PLACE_CACHED, /* an idle instance that is there already: `instance`, `ci` */
+	PLACE_CREATE, /* a new instance of `profile` at `start`, after removing those in `evict` */
+	PLACE_WHOLE,  /* the whole GPU, which is not in MIG mode */
+};
+
+struct placement {
+	enum place_how how;
+	enum mechanism mechanism;
+	uint32_t gpu;	  /* index into gpus */
+	uint32_t profile; /* index into the GPU's geometry (not for PLACE_WHOLE) */
+	uint32_t start;
+	uint32_t instance; /* PLACE_CACHED: index into seen.instance */
+	uint32_t ci;	   /* PLACE_CACHED: index into its ci[] */
+	uint32_t evict;	   /* PLACE_CREATE: mask over seen.instance of idle dynamic ones to remove
+			      first */
+};
+
+/* Refusals. */
+enum {
+	PLACE_E_NO_ROOM = 1, /* nothing free now: waiting may help; err says for what */
+	PLACE_E_NEVER, /* no managed GPU of this node could ever serve it; err says why and the way
+			  out */
+};
+
+/*
+ * Places one request of request->n_gpus shares, all or nothing, on different GPUs where they are
+ * several whole GPUs. `ret_placement` has room for n_gpus. `avoid` is a mask of GPU indices that
+ * are kept for somebody else (0: none). 0, or a refusal with its sentence.
+ */
+int place(const struct gpu *gpus, unsigned n_gpus, const struct request *request, uint32_t avoid,
+	struct placement *ret_placement, struct error *err);
+
+/* True if the request could be placed were GPU `gpu` free of leases: used to keep room for it. */
+bool place_could_use(const struct gpu *gpu, const struct request *request);
+
+/* Why this placement: one line per candidate GPU, for --explain. Text owned by the caller (free).
+ */
+char *place_explain(
+	const struct gpu *gpus, unsigned n_gpus, const struct request *request, uint32_t avoid);

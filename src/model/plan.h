@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * From what is to what is wanted: ordered steps, each with its inverse.
+ *
+ * A plan touches only what must change. It keeps every instance that is wanted where it is, moves
+ * none that is in use, and finds for the others the places that destroy the fewest. Steps are data:
+ * shown, recorded in the ledger, executed and undone by one executor.
+ */
+
+#include "model/gpu.h"
+#include "model/layout.h"
+#include "model/place.h"
+
+#include <jansson.h>
+
+struct error;
+
+enum step_kind {
+	STEP_MODE_ON, /* MIG mode; inverse: MODE_OFF */
+	STEP_MODE_OFF,
+	STEP_RESET,  /* GPU reset, for a pending mode; is its own inverse after the mode's */
+	STEP_CREATE, /* GPU instance `profile_id` at `start`, with its compute instances; inverse:
+			DESTROY */
+	STEP_DESTROY,
+	STEP_KIND_N,
+};
+
+/*
+ * One step on one GPU. CREATE and DESTROY name the instance completely (place and compute
+ * instances), so that each is the exact inverse of the other. Fixed size: it goes to the ledger and
+ * to the GPU's worker process as it is.
+ */
+struct step {
+	enum step_kind kind;
+	uint32_t gpu;	     /* index */
+	uint32_t profile_id; /* the driver's id */
+	uint32_t start, size;
+	uint32_t n_ci;
+	uint32_t ci_id[MIG_CIS_MAX]; /* the driver's compute instance profile ids, in order of
+					creation */
+	enum share_origin origin;    /* what the instance is, made or removed */
+	char name[SHARE_NAME_MAX];   /* "3g.40gb@4": for people */
+};
+struct step step_inverse(const struct step *step);
+/* "create 3g.40gb@4", "turn MIG mode on": without the GPU. */
+const char *step_text(const struct step *step, char *ret_text, unsigned size);
+json_t *step_to_json(const struct step *step);
+int step_from_json(const json_t *json, struct step *ret_step);
+
+/* What stands in the way of a wanted change: the GPU or instance, and who is on it. */
+struct blocker {
+	uint32_t gpu;
+	int instance;	 /* index into seen.instance; -1: the GPU itself */
+	uint64_t lease;	 /* the lease that holds it; 0: processes only (the caller names them from
+			    seen.process) */
+	bool is_foreign; /* a foreign instance has the room: adopt it first */
+	char what[160];	 /* "0:3g.40gb@0 must go to make room for 7g.80gb" */
+};
+
+struct kept {
+	uint32_t gpu, instance;
+	const char *why; /* "wanted", "in use", "foreign", "cache" */
+};
+
+/* Instances that stay but become pinned (or no longer are): no hardware step. */
+struct repin {
+	uint32_t gpu, instance;
+	enum share_origin origin;
+};
+
+struct plan {
+	unsigned n_steps, n_blockers, n_kept, n_repins;
+	struct step *step; /* GPU by GPU; within one GPU: destroys, mode, creates */
+	struct blocker *blocker;
+	struct kept *kept;
+	struct repin *repin;
+	uint32_t needs_reset; /* mask of GPUs whose mode change takes a reset */
+};
+void plan_done(struct plan *plan);
+
+/*
+ * The plan for a layout. 0 with the plan (which may be empty: nothing to do; or have blockers: then
+ * its steps are what would be done and must not be). -EINVAL where the layout itself cannot be
+ * (shares that collide: names them and the nearest that fits), -EPERM for GPUs that are not
+ * managed.
+ */
+int plan_layout(const struct gpu *gpus, unsigned n_gpus, const struct layout *layout,
+	struct plan *ret_plan, struct error *err);
+
+/* The steps for one placement (evictions, then the creation): at most MIG_INSTANCES_MAX + 1;
+ * returns how many. */
+unsigned plan_placement(
+	const struct gpu *gpus, const struct placement *placement, struct step *ret_step);
+
+/* The step that would remove instance `i` of the GPU. */
+struct step step_destroy_of(const struct gpu *gpu, unsigned i);

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* What a workload needs: one struct, one parser for words (run, lease), one for JSON (the API). */
+
+#include "model/gpu.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct error;
+
+enum isolation { ISOLATION_NONE, ISOLATION_MEMORY, ISOLATION_FAULT, ISOLATION_SECURITY };
+enum tenants { TENANTS_STRANGERS, TENANTS_TRUSTED, TENANTS_SAME };
+
+#define REQUEST_WAIT_FOREVER  UINT64_MAX
+#define REQUEST_ANY_MECHANISM (-1)
+
+struct request {
+	unsigned n_gpus;       /* how many shares or whole GPUs; 1 if not said */
+	bool has_n_gpus;       /* --gpus was said: then several mean whole GPUs unless sized */
+	uint64_t memory_bytes; /* per share; 0: not said */
+	unsigned memory_label; /* the G number as written where it was a whole one ("18G": 18), else
+				  0 */
+	unsigned compute_percent;   /* of a GPU, 1..100; 0: not said */
+	char profile[MIG_NAME_MAX]; /* "": not said */
+	char gpu[48];		    /* index, uuid or PCI address that it must be; "": any */
+	int mechanism;		    /* enum mechanism or REQUEST_ANY_MECHANISM */
+	enum isolation isolation;
+	enum tenants tenants;
+	int priority;	  /* -100..100; higher goes first */
+	uint64_t time_ns; /* 0: no limit */
+	uint64_t wait_ns; /* 0: do not wait; REQUEST_WAIT_FOREVER */
+	bool explain;
+};
+
+/* A request as it is when nothing was said: one share, waits for ever. */
+void request_init(struct request *request);
+
+/*
+ * Takes one option ("memory", "10G"), without its dashes; value NULL for options that have none
+ * (no-wait, explain) or whose value may be left out (wait). Returns 0 taken, REQUEST_E_UNKNOWN if
+ * it is no option of a request, -EINVAL with the sentence if its value is bad.
+ */
+enum { REQUEST_E_UNKNOWN = 1 };
+int request_option(struct request *request, const char *name, const char *value, struct error *err);
+
+/* What cannot be meant together (profile with memory, ...): -EINVAL with the sentence. */
+int request_check(const struct request *request, struct error *err);
+
+/* Keys as the options:
+ * {"gpus":1,"memory":"10G"|bytes,"compute":25,"profile":...,"wait":seconds|null}. */
+json_t *request_to_json(const struct request *request);
+int request_from_json(const json_t *json, struct request *ret_request, struct error *err);
+
+/* "1g.10gb", "10G and 25 % of a GPU", "2 whole GPUs": what was asked, for people. */
+#define REQUEST_TEXT_MAX 160
+const char *request_text(const struct request *request, char ret_text[REQUEST_TEXT_MAX]);
+
+/* One row per option: for --help, completions and the manual page. */
+struct request_option_row {
+	const char *name; /* "memory" */
+	const char
+		*argument; /* "SIZE", "[=T]" where it may be left out, NULL where there is none */
+	const char *help;
+	const char *choices; /* "mig whole": for completions; NULL where free */
+};
+extern const struct request_option_row request_options[];
+extern const unsigned request_options_n;
