@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/error.h"
 
+#include "base/text.h"
+
 #include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
 
 int error_set(struct error *err, int code, const char *format, ...)
 {
@@ -15,6 +16,7 @@ int error_set(struct error *err, int code, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(err->text, sizeof(err->text), format, args);
 	va_end(args);
+	text_clean(err->text);
 	return code;
 }
 
@@ -34,5 +36,6 @@ int error_prefix(struct error *err, int code, const char *format, ...)
 	if (n >= 0 && (size_t)n < sizeof(err->text))
 		snprintf(err->text + n, sizeof(err->text) - (size_t)n, "%s%s", rest[0] ? ": " : "",
 			rest);
+	text_clean(err->text);
 	return code;
 }

@@ -5,7 +5,8 @@
  *
  * The sentence is set where the fact is known (error_set), prefixed once per layer going up
  * (error_prefix) and printed only in main(). Both return `code`, so that a function can fail in one
- * expression. A NULL `err` means that the caller does not want the sentence.
+ * expression. A NULL `err` means that the caller does not want the sentence. Whatever was quoted in
+ * it, the sentence is one line of valid UTF-8 without control characters.
  */
 
 struct error {

@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -150,6 +151,74 @@ unsigned text_distance(const char *a, const char *b)
 		}
 	}
 	return row[nb];
+}
+
+const char *text_nearest(const char *word, const char *const *words, size_t n)
+{
+	unsigned best = UINT_MAX;
+	const char *nearest = NULL;
+
+	for (size_t i = 0; i < n; i++) {
+		unsigned distance = text_distance(word, words[i]);
+
+		if (distance < best) {
+			best = distance;
+			nearest = words[i];
+		}
+	}
+	/* A third of the letters wrong is another word. */
+	return nearest && best <= 1 + strlen(nearest) / 4 && best < strlen(nearest) ? nearest
+										    : NULL;
+}
+
+/* How many bytes the UTF-8 character at `p` has; 0: it is none; -1: it is cut off by the end. */
+static int utf8_length(const unsigned char *p)
+{
+	uint32_t code;
+	int n;
+
+	if (*p < 0x80)
+		return 1;
+	if (*p < 0xc2 || *p > 0xf4)
+		return 0;
+	n = *p < 0xe0 ? 2 : *p < 0xf0 ? 3 : 4;
+	code = *p & (0x7f >> n);
+	for (int i = 1; i < n; i++) {
+		if (!p[i])
+			return -1;
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+		code = code << 6 | (p[i] & 0x3f);
+	}
+	if (code < (n == 2	    ? 0x80u
+			   : n == 3 ? 0x800u
+				    : 0x10000u) ||
+		code > 0x10ffff || (code >= 0xd800 && code < 0xe000))
+		return 0;
+	return n;
+}
+
+void text_clean(char *text)
+{
+	unsigned char *p = (unsigned char *)text;
+
+	while (*p) {
+		int n = utf8_length(p);
+
+		if (n < 0) {
+			*p = '\0';
+		} else if (n == 0) {
+			*p++ = '?';
+		} else if (n == 1) {
+			if (*p < ' ' || *p == 0x7f)
+				*p = ' ';
+			p++;
+		} else {
+			if (n == 2 && p[0] == 0xc2 && p[1] < 0xa0)
+				p[0] = p[1] = ' '; /* a control character of the second kind */
+			p += n;
+		}
+	}
 }
 
 static void out_of_memory(void)

@@ -38,6 +38,14 @@ bool text_matches(const char *text, const char *pattern);
 
 /* The edit distance of two short words (at most 63 characters count): for "did you mean". */
 unsigned text_distance(const char *a, const char *b);
+/* The word of the list that was probably meant, or NULL if none is near. */
+const char *text_nearest(const char *word, const char *const *words, size_t n);
+
+/*
+ * Makes a text fit to be shown in one line: control characters become spaces, what is not valid
+ * UTF-8 becomes '?'. A character that was cut off at the end is removed.
+ */
+void text_clean(char *text);
 
 /*
  * A growing string. { 0 } is the empty one; buf->text is NULL until something was added, after that

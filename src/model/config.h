@@ -17,8 +17,9 @@ enum unleased { UNLEASED_ALLOW, UNLEASED_REPORT, UNLEASED_DENY };
 
 struct config_quota {
 	bool is_default; /* for all tenants without a row of their own */
-	uint32_t uid;
-	char group[32]; /* "": the row is for the uid */
+	uint32_t uid;	 /* where user and group are "" */
+	char user[64];	 /* `user: NAME`: whoever resolves names puts the uid in its place */
+	char group[64];	 /* `group: NAME`: for each member on his own */
 	struct quota limit;
 };
 

@@ -16,10 +16,17 @@
 
 struct error;
 
-/* One line of a layout: `count` instances of a profile. */
+/*
+ * One line of a layout: `count` instances of a profile. With a start of its own, count is 1 (a
+ * file's "count: 2, at: 4" is two of these, one behind the other).
+ *
+ * With compute instances (ci_slices), `count` counts those. Lines with the same profile and start
+ * are compute instances of one GPU instance, in this order; lines without a start fill GPU
+ * instances of that profile one after the other, as mig-parted does.
+ */
 struct wanted_share {
 	char profile[MIG_NAME_MAX]; /* of the GPU instance */
-	unsigned ci_slices;	    /* 1c.3g.40gb: 1; 0: the whole GPU instance */
+	unsigned ci_slices;	    /* 1c.3g.40gb: 1; 0: the whole GPU instance (3c.3g.40gb too) */
 	int start;		    /* "@4": 4; -1: wherever it fits */
 	unsigned count;
 	unsigned line, column; /* where the file says it; 0: not from a file */

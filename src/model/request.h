@@ -28,9 +28,10 @@ struct request {
 	int mechanism;		    /* enum mechanism or REQUEST_ANY_MECHANISM */
 	enum isolation isolation;
 	enum tenants tenants;
-	int priority;	  /* -100..100; higher goes first */
-	uint64_t time_ns; /* 0: no limit */
-	uint64_t wait_ns; /* 0: do not wait; REQUEST_WAIT_FOREVER */
+	int priority;		    /* -100..100; higher goes first */
+	uint64_t time_ns;	    /* 0: no limit */
+	uint64_t wait_ns;	    /* 0: do not wait; REQUEST_WAIT_FOREVER */
+	bool has_wait, has_no_wait; /* said as options: both together are refused */
 	bool explain;
 };
 
@@ -45,11 +46,19 @@ void request_init(struct request *request);
 enum { REQUEST_E_UNKNOWN = 1 };
 int request_option(struct request *request, const char *name, const char *value, struct error *err);
 
-/* What cannot be meant together (profile with memory, ...): -EINVAL with the sentence. */
+/*
+ * What cannot be meant together (profile with memory, wait with no-wait, ...), and what this
+ * version does not do yet: -EINVAL with the sentence. To be called once after all options.
+ */
 int request_check(const struct request *request, struct error *err);
 
-/* Keys as the options:
- * {"gpus":1,"memory":"10G"|bytes,"compute":25,"profile":...,"wait":seconds|null}. */
+/*
+ * Keys as the options:
+ * {"gpus":1,"memory":"10G"|bytes,"compute":25,"profile":"1g.10gb","wait":seconds|null,...}; what
+ * was not said is left out, "wait" is always there (0: does not wait, null: for ever). Memory as
+ * text has the meaning of a profile's label where it equals one, as a number it is that many bytes.
+ * Reading refuses unknown keys and wrong types, and checks as request_check does.
+ */
 json_t *request_to_json(const struct request *request);
 int request_from_json(const json_t *json, struct request *ret_request, struct error *err);
 

@@ -100,6 +100,28 @@ TEST(a_mistyped_word_is_near_its_original)
 	CHECK_EQ(text_distance("", "run"), 3);
 }
 
+TEST(the_word_that_was_meant_is_found_unless_nothing_is_near)
+{
+	static const char *const words[] = { "memory", "compute", "profile" };
+
+	CHECK_TEXT(text_nearest("memroy", words, ARRAY_SIZE(words)), "memory");
+	CHECK_TEXT(text_nearest("profiles", words, ARRAY_SIZE(words)), "profile");
+	CHECK(!text_nearest("colour", words, ARRAY_SIZE(words)));
+	CHECK(!text_nearest("", words, ARRAY_SIZE(words)));
+	CHECK(!text_nearest("x", words, 0));
+}
+
+TEST(an_error_is_one_clean_line_whatever_it_quotes)
+{
+	struct error err = ERROR_NONE;
+	char text[] = "a\xc3\xa9\xff\xe2\x82";
+
+	error_set(&err, -EINVAL, "bad\n\x1b[31mword\xc2\x9b \xed\xa0\x80");
+	CHECK_TEXT(err.text, "bad  [31mword   ???");
+	text_clean(text);
+	CHECK_TEXT(text, "a\xc3\xa9?");
+}
+
 TEST(a_program_is_run_with_its_output_and_status)
 {
 	AUTO_BUF out = { 0 };
