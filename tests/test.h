@@ -24,7 +24,7 @@ struct test {
 
 static struct test *test_first, **test_last = &test_first;
 static unsigned test_failures;
-static char test_skip_reason[256];
+static char test_skip_reason[640];
 
 #define TEST(claim)                                                                                \
 	static void claim(void);                                                                   \

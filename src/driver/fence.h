@@ -17,7 +17,7 @@ struct error;
 /* True if filters can be loaded and attached here; else the sentence says what is missing. */
 bool fence_is_possible(struct error *err);
 
-/* Puts the filter for these nodes on the cgroup. */
+/* Puts the filter for these nodes on the cgroup, in the place of one that is there already. */
 int fence_attach(int cgroup_fd, const struct binding_node *nodes, unsigned n, struct error *err);
 /* Takes Carve's filters (known by their name, "carve_fence") off a cgroup that is not removed. */
 int fence_detach(int cgroup_fd, struct error *err);
@@ -28,7 +28,10 @@ int fence_is_attached(int cgroup_fd);
  * The guard, for `unleased: deny`: one filter on the root of the v2 tree that refuses the nodes of
  * managed GPUs to every process outside the admitted cgroups (leases', the daemon's own, configured
  * ones). Admitted cgroups are kept in a BPF map by id and may be nested. The guard goes when it is
- * taken off or the machine ends; a restarted daemon finds and replaces it.
+ * taken off or the machine ends; a restarted daemon finds and replaces it. The new one takes over
+ * the admitted cgroups of the old one before it is attached; ids of cgroups that are gone do no
+ * harm, the kernel does not use them again. -ENOTSUP on kernels whose device filters cannot tell
+ * ancestors.
  */
 struct guard;
 int guard_on(

@@ -5,6 +5,8 @@
  * and /dev are opened. "/" on a real machine; another tree for a simulated or recorded one.
  */
 
+#include <sys/types.h>
+
 struct error;
 
 /* Sets it once at the start, from CARVE_SYSTEM_ROOT or "/" where that is not set. */
@@ -22,3 +24,6 @@ int root_read(const char *path, char **ret_text);
  * be kept open as long as the lock is wanted; -EWOULDBLOCK if another daemon has it.
  */
 int root_lock(struct error *err);
+/* 1 and its process if somebody has that lock, 0 if nobody, negative errno: a look that takes no
+ * lock itself. */
+int root_lock_holder(pid_t *ret_pid);
