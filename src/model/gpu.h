@@ -118,8 +118,8 @@ int gpu_find(const struct gpu *gpus, unsigned n, const char *name, unsigned *ret
 	struct error *err);
 
 /*
- * Finds a share by its name (share_name) or MIG uuid. *ret_ci is -1 where the name means the whole
- * GPU instance and it has no compute instance. -ENODEV with a sentence.
+ * Finds a share by its name (share_name) or MIG uuid. *ret_ci is -1 where the name means a GPU
+ * instance that has no compute instance, or several. -ENODEV with a sentence.
  */
 int share_find(const struct gpu *gpus, unsigned n, const char *name, unsigned *ret_gpu,
 	unsigned *ret_instance, int *ret_ci, struct error *err);

@@ -22,10 +22,18 @@ enum {
 	MIG_CI_PROFILES_MAX = 10,
 	MIG_CIS_MAX = 8, /* compute instances in one GPU instance */
 	MIG_NAME_MAX = 32,
+	MIG_UNITS_MAX = 8,
 };
 
 /* Media engines: plain profiles take what is theirs, ALL_ME takes every one, NONE takes none. */
-enum mig_media { MIG_MEDIA_PLAIN, MIG_MEDIA_ME, MIG_MEDIA_ALL, MIG_MEDIA_NONE, MIG_MEDIA_GFX };
+enum mig_media {
+	MIG_MEDIA_PLAIN,
+	MIG_MEDIA_ME,
+	MIG_MEDIA_ALL,
+	MIG_MEDIA_NONE,
+	MIG_MEDIA_GFX,
+	MIG_MEDIA_N,
+};
 
 /* A compute instance's profile within one GPU instance profile. */
 struct mig_ci_profile {
@@ -56,6 +64,15 @@ struct mig_geometry {
 	uint32_t n_slices; /* compute slices of the whole GPU: 7 or 4 */
 	uint32_t n_profiles;
 	struct mig_profile profile[MIG_PROFILES_MAX]; /* by rising slices, then rising memory */
+
+	/* What follows is derived (mig_geometry_finish). */
+	uint64_t digest; /* the same for the same geometry; never 0 */
+	uint32_t unit;	 /* the most slots that divide every size and start */
+	/*
+	 * What a GPU is worth to requests to come, by the mask of its taken units (worth.h); all 0
+	 * where it has more than MIG_UNITS_MAX units.
+	 */
+	uint32_t worth[1 << MIG_UNITS_MAX];
 };
 
 /* What a share's instance is to Carve. */
@@ -92,13 +109,13 @@ static inline uint32_t mig_slots(const struct mig_profile *profile, uint32_t sta
 /*
  * Sorts the profiles into their order, derives names (rule of NVIDIA's own tools: GB = round(ceil(8
  * * memory / total) / 8 * ceil(total GiB)), with the "+me", "-me", "+gfx", "+me.all" endings),
- * labels and n_slots/n_slices. To be called once after the driver's answers were filled in: id,
- * enum_id, slices, size, starts, max, memory_bytes, sm, engines, media, ci. -EINVAL if they
- * contradict each other.
+ * labels, n_slots, n_slices and all that is derived. To be called once after the driver's answers
+ * were filled in: id, enum_id, slices, size, starts, max, memory_bytes, sm, engines, media, ci.
+ * -EINVAL if they contradict each other.
  */
 int mig_geometry_finish(struct mig_geometry *geometry, uint64_t total_bytes, struct error *err);
 
-/* Index of the profile with that name (case as NVIDIA's), or -1. */
+/* Index of the profile with that name (case as NVIDIA's) or with the driver's id, or -1. */
 int mig_profile_find(const struct mig_geometry *geometry, const char *name);
 int mig_profile_find_id(const struct mig_geometry *geometry, uint32_t id);
 
@@ -107,3 +124,25 @@ const char *mig_profile_names(const struct mig_geometry *geometry, char *ret_tex
 
 /* The driver's GPU instance id of a place: a node of the binary tree over the slots. */
 uint32_t mig_place_id(const struct mig_geometry *geometry, uint32_t profile, uint32_t start);
+
+/* The index into profile->ci[] of the compute instance that fills the GPU instance, or -1. */
+int mig_ci_whole(const struct mig_profile *profile);
+
+/* What one GPU holds, as far as it matters for what it can take. { 0 } is an empty GPU. */
+struct mig_room {
+	uint32_t taken;			 /* mask of slots */
+	uint8_t n_media[MIG_MEDIA_N];	 /* instances by media engines */
+	uint8_t count[MIG_PROFILES_MAX]; /* instances by profile */
+};
+void mig_room_add(struct mig_room *room, const struct mig_geometry *geometry, uint32_t profile,
+	uint32_t start);
+void mig_room_remove(struct mig_room *room, const struct mig_geometry *geometry, uint32_t profile,
+	uint32_t start);
+
+/* May one more instance of the profile be there, as far as numbers and media engines go? */
+bool mig_room_allows(
+	const struct mig_room *room, const struct mig_geometry *geometry, uint32_t profile);
+
+/* The starts (bit s: slot s) from which an instance of the profile could be created. */
+uint32_t mig_room_starts(
+	const struct mig_room *room, const struct mig_geometry *geometry, uint32_t profile);
