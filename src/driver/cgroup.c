@@ -20,6 +20,8 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
+enum { MOUNTS_MAX = 16 << 20 };
+
 static char mount_point[PATH_MAX];
 
 /* mountinfo writes blanks, tabs, newlines and backslashes as \ooo. */
@@ -42,13 +44,16 @@ static void unescape(char *text)
 
 int cgroup_open(struct error *err)
 {
-	AUTO_FCLOSE FILE *mounts = fopen("/proc/self/mountinfo", "re");
-	AUTO_FREE char *line = NULL;
-	size_t room = 0;
+	AUTO_FREE char *mounts = NULL;
+	char *rest, *line;
+	int r = read_file_at(AT_FDCWD, "/proc/self/mountinfo", MOUNTS_MAX, &mounts, NULL);
 
-	if (!mounts)
-		return error_set(err, -errno, "cannot read /proc/self/mountinfo: %m");
-	while (getline(&line, &room, mounts) > 0) {
+	if (r < 0) {
+		errno = -r;
+		return error_set(err, r, "cannot read /proc/self/mountinfo: %m");
+	}
+	rest = mounts;
+	while ((line = strsep(&rest, "\n"))) {
 		const char *type = strstr(line, " - ");
 		char at[PATH_MAX], shown[PATH_MAX];
 

@@ -120,7 +120,7 @@ static unsigned add_dri(const char *pci, struct binding_node *ret_nodes, unsigne
 		AUTO_FREE char *path = must_asprintf("/dev/dri/%s", entry->d_name);
 		uint32_t major_number, minor_number;
 
-		if (!text_starts(entry->d_name, "card") && !text_starts(entry->d_name, "renderD"))
+		if (!text_starts(entry->d_name, "card") && !text_starts(entry->d_name, "render"))
 			continue;
 		if (dev_number(file, &major_number, &minor_number) == 0)
 			ret_nodes[n++] = node_make(major_number, minor_number, path);
