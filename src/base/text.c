@@ -172,7 +172,7 @@ const char *text_nearest(const char *word, const char *const *words, size_t n)
 }
 
 /* How many bytes the UTF-8 character at `p` has; 0: it is none; -1: it is cut off by the end. */
-static int utf8_length(const unsigned char *p)
+static int utf8_length(const unsigned char *p, size_t left)
 {
 	uint32_t code;
 	int n;
@@ -184,7 +184,7 @@ static int utf8_length(const unsigned char *p)
 	n = *p < 0xe0 ? 2 : *p < 0xf0 ? 3 : 4;
 	code = *p & (0x7f >> n);
 	for (int i = 1; i < n; i++) {
-		if (!p[i])
+		if ((size_t)i == left)
 			return -1;
 		if ((p[i] & 0xc0) != 0x80)
 			return 0;
@@ -198,26 +198,42 @@ static int utf8_length(const unsigned char *p)
 	return n;
 }
 
+size_t text_utf8_prefix(const char *text, size_t length)
+{
+	const unsigned char *p = (const unsigned char *)text;
+	size_t i = 0;
+
+	while (i < length) {
+		int n = utf8_length(p + i, length - i);
+
+		if (n <= 0)
+			break;
+		i += (size_t)n;
+	}
+	return i;
+}
+
 void text_clean(char *text)
 {
 	unsigned char *p = (unsigned char *)text;
+	size_t left = strlen(text);
 
-	while (*p) {
-		int n = utf8_length(p);
+	while (left) {
+		int n = utf8_length(p, left);
 
 		if (n < 0) {
 			*p = '\0';
-		} else if (n == 0) {
-			*p++ = '?';
-		} else if (n == 1) {
-			if (*p < ' ' || *p == 0x7f)
-				*p = ' ';
-			p++;
-		} else {
-			if (n == 2 && p[0] == 0xc2 && p[1] < 0xa0)
-				p[0] = p[1] = ' '; /* a control character of the second kind */
-			p += n;
+			return;
 		}
+		if (n == 0)
+			*p = '?';
+		else if (n == 1 && (*p < ' ' || *p == 0x7f))
+			*p = ' ';
+		else if (n == 2 && p[0] == 0xc2 && p[1] < 0xa0)
+			p[0] = p[1] = ' '; /* a control character of the second kind */
+		n = n ?: 1;
+		p += n;
+		left -= (size_t)n;
 	}
 }
 

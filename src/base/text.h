@@ -46,6 +46,8 @@ const char *text_nearest(const char *word, const char *const *words, size_t n);
  * UTF-8 becomes '?'. A character that was cut off at the end is removed.
  */
 void text_clean(char *text);
+/* How many bytes of it, from the start, are valid UTF-8. */
+size_t text_utf8_prefix(const char *text, size_t length);
 
 /*
  * A growing string. { 0 } is the empty one; buf->text is NULL until something was added, after that

@@ -120,6 +120,9 @@ TEST(an_error_is_one_clean_line_whatever_it_quotes)
 	CHECK_TEXT(err.text, "bad  [31mword   ???");
 	text_clean(text);
 	CHECK_TEXT(text, "a\xc3\xa9?");
+	CHECK_EQ(text_utf8_prefix("a\xc3\xa9\0b", 5), 5);
+	CHECK_EQ(text_utf8_prefix("a\xc3\xa9", 2), 1);
+	CHECK_EQ(text_utf8_prefix("\xf4\x90\x80\x80", 4), 0);
 }
 
 TEST(a_program_is_run_with_its_output_and_status)
