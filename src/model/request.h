@@ -12,6 +12,8 @@ struct error;
 
 enum isolation { ISOLATION_NONE, ISOLATION_MEMORY, ISOLATION_FAULT, ISOLATION_SECURITY };
 enum tenants { TENANTS_STRANGERS, TENANTS_TRUSTED, TENANTS_SAME };
+extern const char *const isolation_names[]; /* "none", "memory", "fault", "security" */
+extern const char *const tenants_names[];   /* "strangers", "trusted", "same" */
 
 #define REQUEST_WAIT_FOREVER  UINT64_MAX
 #define REQUEST_ANY_MECHANISM (-1)
@@ -62,7 +64,7 @@ int request_check(const struct request *request, struct error *err);
 json_t *request_to_json(const struct request *request);
 int request_from_json(const json_t *json, struct request *ret_request, struct error *err);
 
-/* "1g.10gb", "10G and 25 % of a GPU", "2 whole GPUs": what was asked, for people. */
+/* "1g.10gb", "10G and 25 % of a GPU", "2 whole GPUs", "any share": what was asked, for people. */
 #define REQUEST_TEXT_MAX 160
 const char *request_text(const struct request *request, char ret_text[REQUEST_TEXT_MAX]);
 
@@ -72,7 +74,7 @@ struct request_option_row {
 	const char
 		*argument; /* "SIZE", "[=T]" where it may be left out, NULL where there is none */
 	const char *help;
-	const char *choices; /* "mig whole": for completions; NULL where free */
+	const char *choices; /* "auto mig whole": for completions; NULL where free */
 };
 extern const struct request_option_row request_options[];
 extern const unsigned request_options_n;

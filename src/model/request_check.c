@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a request means as a whole: what cannot be meant together, and how it is said to people. */
+#include "base/error.h"
+#include "base/size.h"
+#include "base/text.h"
+#include "model/request.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+/* Several GPUs without a size are whole ones. */
+static bool is_whole(const struct request *request)
+{
+	bool is_sized = request->profile[0] || request->memory_bytes || request->compute_percent;
+
+	return request->mechanism == MECHANISM_WHOLE ||
+	       (request->mechanism == REQUEST_ANY_MECHANISM && request->n_gpus > 1 && !is_sized);
+}
+
+static int check_mechanism(const struct request *request, struct error *err)
+{
+	switch (request->mechanism) {
+	case REQUEST_ANY_MECHANISM:
+	case MECHANISM_MIG:
+		return 0;
+	case MECHANISM_WHOLE:
+		if (request->profile[0])
+			return error_set(err, -EINVAL,
+				"a profile (%s) is a part of a GPU, mechanism whole is all of it: "
+				"leave "
+				"one of them out",
+				request->profile);
+		return 0;
+	default:
+		return error_set(err, -EINVAL,
+			"mechanism %s comes with a later version: this one makes MIG shares (mig) "
+			"and "
+			"leases whole GPUs (whole)",
+			mechanism_names[request->mechanism]);
+	}
+}
+
+int request_check(const struct request *request, struct error *err)
+{
+	if (request->profile[0] && (request->memory_bytes || request->compute_percent))
+		return error_set(err, -EINVAL,
+			"a profile says memory and compute already: give either the profile (%s) "
+			"or %s",
+			request->profile,
+			request->memory_bytes && request->compute_percent ? "memory and compute"
+			: request->memory_bytes				  ? "memory"
+									  : "compute");
+	if (request->has_wait && request->has_no_wait)
+		return error_set(
+			err, -EINVAL, "wait and no-wait exclude each other: leave one of them out");
+	if (request->gpu[0] && request->n_gpus > 1 && is_whole(request))
+		return error_set(err, -EINVAL,
+			"GPU %s is one GPU, %u were asked for: leave gpu or gpus out", request->gpu,
+			request->n_gpus);
+	return check_mechanism(request, err);
+}
+
+static void add_size(struct buf *text, const struct request *request)
+{
+	char size[SIZE_TEXT_MAX];
+
+	if (request->memory_label)
+		buf_addf(text, "%uG", request->memory_label);
+	else if (request->memory_bytes)
+		buf_add(text, size_text(request->memory_bytes, size));
+	if (request->memory_bytes && request->compute_percent)
+		buf_add(text, " and ");
+	if (request->compute_percent)
+		buf_addf(text, "%u %% of a GPU", request->compute_percent);
+}
+
+const char *request_text(const struct request *request, char ret_text[REQUEST_TEXT_MAX])
+{
+	bool is_sized = request->memory_bytes || request->compute_percent;
+	AUTO_BUF text = { 0 };
+
+	if (is_whole(request)) {
+		if (request->n_gpus == 1)
+			buf_add(&text, "a whole GPU");
+		else
+			buf_addf(&text, "%u whole GPUs", request->n_gpus);
+		if (is_sized) {
+			buf_add(&text, " with at least ");
+			add_size(&text, request);
+		}
+	} else {
+		if (request->n_gpus > 1)
+			buf_addf(&text, "%u times ", request->n_gpus);
+		if (request->profile[0])
+			buf_add(&text, request->profile);
+		else if (is_sized)
+			add_size(&text, request);
+		else
+			buf_add(&text, "any share");
+	}
+	if (request->gpu[0])
+		buf_addf(&text, " on GPU %s", request->gpu);
+	text_copy(ret_text, REQUEST_TEXT_MAX, buf_text(&text));
+	text_clean(ret_text);
+	return ret_text;
+}
