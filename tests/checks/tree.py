@@ -83,7 +83,7 @@ def outside(claim, command, paths):
 
 
 shell = [p for p in scripts if re.match(r"#!.*\b(sh|bash)\b", source.read(p).split("\n")[0])]
-outside("shell_scripts_are_clean", ["shellcheck"], shell)
+outside("shell_scripts_are_clean", ["shellcheck", "-x"], shell)
 outside("words_are_spelt_right", ["codespell"], [])
 outside("c_files_are_laid_out_as_clang_format_14_does", ["clang-format-14", "--dry-run", "-Werror"],
     [p for p in all_c if not p.endswith(".def")])

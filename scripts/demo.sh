@@ -1,0 +1,81 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Shows Carve to somebody who has never seen it: `make demo`.
+#
+#	demo.sh [--built]      --built: no packages, no building; the programs are in $BUILD
+#
+# On a machine with an NVIDIA driver it first looks at that machine, without changing anything. All
+# the rest happens on a simulated node, whose processes, files and sockets are its own.
+set -eu
+cd "$(dirname "$0")/.."
+BUILD=${BUILD:-build}
+
+# shellcheck source=scripts/tell.sh
+. scripts/tell.sh
+
+if [ "${1-}" != --built ]; then
+	scripts/install-packages.sh build
+	title "Building Carve"
+	log=$(mktemp)
+	trap 'rm -f "$log"' EXIT
+	if ! make BUILD="$BUILD" >"$log" 2>&1; then
+		cat "$log"
+		exit 1
+	fi
+	rm -f "$log"
+	trap - EXIT
+	say "$BUILD/carve, $BUILD/carved and $BUILD/carve-sim are ready."
+fi
+PATH=$(cd "$BUILD" && pwd):$PATH
+export PATH
+
+look_at_this_machine() {
+	title "This machine has an NVIDIA driver: a look at it, changing nothing"
+	show carve doctor || true
+
+	if [ -S /run/carve/api.sock ]; then
+		say "A carved is running here already:"
+		show carve list
+		return
+	fi
+	here=$(mktemp -d)
+	say "A carved of the demo's own looks at the GPUs; it manages none of them."
+	CARVE_RUN_DIR=$here/run CARVE_STATE_DIR=$here/state
+	export CARVE_RUN_DIR CARVE_STATE_DIR
+	mkdir "$CARVE_RUN_DIR" "$CARVE_STATE_DIR"
+	carved >"$here/log" 2>&1 &
+	daemon=$!
+	if wait_for_socket "$daemon" "$here/log"; then
+		show carve list || true
+		kill "$daemon"
+		wait "$daemon" || true
+	fi
+	unset CARVE_RUN_DIR CARVE_STATE_DIR
+	rm -rf "$here"
+}
+
+if [ -e /proc/driver/nvidia/version ]; then
+	look_at_this_machine
+fi
+
+carve-sim run dgx-h100 -- sh scripts/demo-node.sh
+
+title "Next"
+cat <<END
+Play on the simulated node yourself (other machines: carve-sim --help):
+
+    export PATH=$BUILD:\$PATH
+    carve-sim run dgx-h100 -- sh -c 'carved & exec bash'
+
+On a machine with real GPUs Carve only looks until you hand it one:
+
+    carve doctor                        is everything here that it needs?
+    sudo make install                   and what it prints
+    carve list
+    sudo carve manage 0                 GPU 0 is Carve's to change; \`carve unmanage 0\` ends that
+    carve plan FILE                     what a layout would change, and who is in the way
+    sudo carve apply FILE
+    carve run --memory 10G -- CMD
+
+README.md walks through it in ten minutes.
+END
