@@ -16,7 +16,9 @@ import sys
 import source
 
 build, compiler = sys.argv[2:4]
-GCC = ["-fanalyzer", "-O1", "-fdiagnostics-color=never", "-fdiagnostics-path-format=none"]
+# The null check of gcc 12 loses track of what belongs together: an array and its length, say.
+GCC = ["-fanalyzer", "-Wno-analyzer-null-dereference", "-O1"]
+GCC += ["-fdiagnostics-color=never", "-fdiagnostics-path-format=none"]
 GCC += ["-o", "/dev/null"]
 
 
