@@ -20,17 +20,16 @@ enum work_op {
 	WORK_LIST,    /* the GPUs of the node (by a worker started for "-"): answer.list */
 	WORK_FACTS,   /* facts and capabilities: answer.facts */
 	WORK_OBSERVE, /* shares, modes and processes: answer.seen */
-	WORK_USERS, /* the processes on one instance (gi; UINT32_MAX: the whole GPU): answer.n_users
-		     */
-	WORK_DO,    /* order.step; followed by an observation: answer.seen */
-	WORK_EVENTS, /* XID and ECC events since the last time, and whether the GPU answers:
-			answer.events */
+	WORK_USERS,   /* processes on one compute instance, GPU instance or GPU: answer.n_users */
+	* / WORK_DO,  /* order.step; followed by an observation: answer.seen */
+	WORK_EVENTS,  /* XID and ECC events since the last time, and whether the GPU answers:
+			 answer.events */
 };
 
 struct work_order {
 	uint64_t number; /* comes back in the answer */
 	enum work_op op;
-	uint32_t gi;
+	uint32_t gi, ci; /* of WORK_USERS; UINT32_MAX: all */
 	struct step step;
 };
 
