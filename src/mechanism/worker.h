@@ -21,7 +21,7 @@ enum work_op {
 	WORK_FACTS,   /* facts and capabilities: answer.facts */
 	WORK_OBSERVE, /* shares, modes and processes: answer.seen */
 	WORK_USERS,   /* processes on one compute instance, GPU instance or GPU: answer.n_users */
-	* / WORK_DO,  /* order.step; followed by an observation: answer.seen */
+	WORK_DO,      /* order.step; followed by an observation: answer.seen */
 	WORK_EVENTS,  /* XID and ECC events since the last time, and whether the GPU answers:
 			 answer.events */
 };
