@@ -49,9 +49,7 @@ int nvml_gpu_events(
 			    (nvmlEventTypeXidCriticalError | nvmlEventTypeDoubleBitEccError)))
 			continue;
 		ret_events[n++] = (struct nvml_event){
-			.kind = data.eventType & nvmlEventTypeXidCriticalError
-					? NVML_EVENT_XID
-					: NVML_EVENT_ECC_DOUBLE,
+			.is_xid = data.eventType & nvmlEventTypeXidCriticalError,
 			.code = data.eventData,
 			.gi = data.gpuInstanceId,
 			.ci = data.computeInstanceId,
