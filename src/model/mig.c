@@ -192,9 +192,12 @@ uint32_t mig_place_id(const struct mig_geometry *geometry, uint32_t profile, uin
 	return geometry->n_slots / size - 1 + start / size;
 }
 
-int mig_ci_whole(const struct mig_profile *profile)
+int mig_ci_find(const struct mig_profile *profile, uint32_t slices)
 {
-	if (profile->n_ci == 0 || profile->ci[profile->n_ci - 1].slices != profile->slices)
-		return -1;
-	return (int)profile->n_ci - 1;
+	/* From the end: of two with the same slices, the later has the whole instance's units. */
+	for (unsigned c = profile->n_ci; c-- > 0;) {
+		if (profile->ci[c].slices == slices)
+			return (int)c;
+	}
+	return -1;
 }

@@ -93,7 +93,7 @@ struct mig_ci {
 
 struct mig_instance {
 	uint32_t gi;	  /* the driver's GPU instance id */
-	uint32_t profile; /* index into geometry.profile[] */
+	uint32_t profile; /* index into geometry.profile[]: always one of them */
 	uint32_t start;	  /* first slot */
 	enum share_origin origin;
 	uint32_t n_ci;
@@ -125,8 +125,8 @@ const char *mig_profile_names(const struct mig_geometry *geometry, char *ret_tex
 /* The driver's GPU instance id of a place: a node of the binary tree over the slots. */
 uint32_t mig_place_id(const struct mig_geometry *geometry, uint32_t profile, uint32_t start);
 
-/* The index into profile->ci[] of the compute instance that fills the GPU instance, or -1. */
-int mig_ci_whole(const struct mig_profile *profile);
+/* The index into profile->ci[] of compute instances with so many slices, or -1. */
+int mig_ci_find(const struct mig_profile *profile, uint32_t slices);
 
 /* What one GPU holds, as far as it matters for what it can take. { 0 } is an empty GPU. */
 struct mig_room {

@@ -95,3 +95,7 @@ unsigned plan_placement(
 
 /* The step that would remove instance `i` of the GPU. */
 struct step step_destroy_of(const struct gpu *gpu, unsigned i);
+
+/* The step that would make an instance of the profile with one compute instance that fills it. */
+struct step step_create_of(
+	const struct gpu *gpu, uint32_t profile, uint32_t start, enum share_origin origin);

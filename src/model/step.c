@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "model/plan.h"
+
+#include "base/error.h"
+#include "base/text.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static const char *const kind_names[STEP_KIND_N] = { "mode-on", "mode-off", "reset", "create",
+	"destroy" };
+static const char *const origin_names[] = { "foreign", "pinned", "dynamic" };
+
+struct step step_inverse(const struct step *step)
+{
+	static const enum step_kind inverse[STEP_KIND_N] = {
+		[STEP_MODE_ON] = STEP_MODE_OFF,
+		[STEP_MODE_OFF] = STEP_MODE_ON,
+		[STEP_RESET] = STEP_RESET,
+		[STEP_CREATE] = STEP_DESTROY,
+		[STEP_DESTROY] = STEP_CREATE,
+	};
+	struct step back = *step;
+
+	back.kind = inverse[step->kind];
+	return back;
+}
+
+const char *step_text(const struct step *step, char *ret_text, unsigned size)
+{
+	switch (step->kind) {
+	case STEP_MODE_ON:
+	case STEP_MODE_OFF:
+		snprintf(ret_text, size, "turn MIG mode %s",
+			step->kind == STEP_MODE_ON ? "on" : "off");
+		break;
+	case STEP_RESET:
+		snprintf(ret_text, size, "reset the GPU");
+		break;
+	default:
+		snprintf(ret_text, size, "%s %s", step->kind == STEP_CREATE ? "create" : "destroy",
+			step->name);
+		if (step->n_ci == 1)
+			break;
+		snprintf(ret_text + strlen(ret_text), size - strlen(ret_text),
+			step->n_ci ? " with %u compute instances" : " without compute instance",
+			step->n_ci);
+	}
+	return ret_text;
+}
+
+json_t *step_to_json(const struct step *step)
+{
+	json_t *cis = json_array();
+
+	for (unsigned c = 0; c < step->n_ci; c++)
+		json_array_append_new(cis, json_integer(step->ci_id[c]));
+	return json_pack("{ss sI sI sI sI so ss ss}", "kind", kind_names[step->kind], "gpu",
+		(json_int_t)step->gpu, "profile", (json_int_t)step->profile_id, "start",
+		(json_int_t)step->start, "size", (json_int_t)step->size, "cis", cis, "origin",
+		origin_names[step->origin], "name", step->name);
+}
+
+static int find_name(const char *const *names, unsigned n, const char *name)
+{
+	for (unsigned i = 0; i < n; i++) {
+		if (text_eq(names[i], name))
+			return (int)i;
+	}
+	return -EINVAL;
+}
+
+static int take_u32(json_int_t value, json_int_t max, uint32_t *ret_value)
+{
+	if (value < 0 || value > max)
+		return -EINVAL;
+	*ret_value = (uint32_t)value;
+	return 0;
+}
+
+int step_from_json(const json_t *json, struct step *ret_step)
+{
+	json_int_t gpu, profile, start, size;
+	const char *kind, *origin, *name;
+	struct step step = { 0 };
+	const json_t *cis;
+	int k, o;
+
+	if (json_unpack((json_t *)json, "{ss sI sI sI sI so ss ss}", "kind", &kind, "gpu", &gpu,
+		    "profile", &profile, "start", &start, "size", &size, "cis", &cis, "origin",
+		    &origin, "name", &name) < 0)
+		return -EINVAL;
+	k = find_name(kind_names, STEP_KIND_N, kind);
+	o = find_name(origin_names, ARRAY_SIZE(origin_names), origin);
+	if (k < 0 || o < 0 || take_u32(gpu, GPUS_MAX - 1, &step.gpu) < 0 ||
+		take_u32(profile, UINT32_MAX, &step.profile_id) < 0 ||
+		take_u32(start, MIG_SLOTS_MAX, &step.start) < 0 ||
+		take_u32(size, MIG_SLOTS_MAX, &step.size) < 0 ||
+		text_copy(step.name, sizeof(step.name), name) < 0 || !json_is_array(cis) ||
+		json_array_size(cis) > MIG_CIS_MAX)
+		return -EINVAL;
+	for (; step.n_ci < json_array_size(cis); step.n_ci++) {
+		const json_t *ci = json_array_get(cis, step.n_ci);
+
+		if (!json_is_integer(ci) ||
+			take_u32(json_integer_value(ci), UINT32_MAX, &step.ci_id[step.n_ci]) < 0)
+			return -EINVAL;
+	}
+	step.kind = (enum step_kind)k;
+	step.origin = (enum share_origin)o;
+	*ret_step = step;
+	return 0;
+}
+
+struct step step_create_of(
+	const struct gpu *gpu, uint32_t profile, uint32_t start, enum share_origin origin)
+{
+	const struct mig_profile *p = &gpu->facts.geometry.profile[profile];
+	int whole = mig_ci_find(p, p->slices);
+	struct step step = {
+		.kind = STEP_CREATE,
+		.gpu = gpu->index,
+		.profile_id = p->id,
+		.start = start,
+		.size = p->size,
+		.origin = origin,
+	};
+
+	snprintf(step.name, sizeof(step.name), "%s@%u", p->name, start);
+	if (whole >= 0)
+		step.ci_id[step.n_ci++] = p->ci[whole].id;
+	return step;
+}
+
+struct step step_destroy_of(const struct gpu *gpu, unsigned i)
+{
+	const struct mig_instance *instance = &gpu->seen.instance[i];
+	const struct mig_profile *p = &gpu->facts.geometry.profile[instance->profile];
+	struct step step =
+		step_create_of(gpu, instance->profile, instance->start, instance->origin);
+
+	step.kind = STEP_DESTROY;
+	step.n_ci = 0;
+	/* The driver counts ids up: by rising id is the order of creation. */
+	for (uint32_t id = 0; id < MIG_CIS_MAX; id++) {
+		for (unsigned c = 0; c < instance->n_ci; c++) {
+			if (instance->ci[c].id == id && instance->ci[c].ci < p->n_ci)
+				step.ci_id[step.n_ci++] = p->ci[instance->ci[c].ci].id;
+		}
+	}
+	return step;
+}
+
+unsigned plan_placement(
+	const struct gpu *gpus, const struct placement *placement, struct step *ret_step)
+{
+	const struct gpu *gpu = &gpus[placement->gpu];
+	unsigned n = 0;
+
+	if (placement->how != PLACE_CREATE)
+		return 0;
+	for (uint32_t rest = placement->evict; rest; rest &= rest - 1)
+		ret_step[n++] = step_destroy_of(gpu, (unsigned)__builtin_ctz(rest));
+	ret_step[n++] = step_create_of(gpu, placement->profile, placement->start, SHARE_DYNAMIC);
+	return n;
+}

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/cleanup.h"
+#include "base/text.h"
+#include "fixtures.h"
+#include "model/plan.h"
+#include "test.h"
+
+#include <errno.h>
+
+TEST(a_step_is_the_inverse_of_its_inverse)
+{
+	for (enum step_kind kind = 0; kind < STEP_KIND_N; kind++) {
+		struct step step = { .kind = kind, .gpu = 3, .profile_id = 9, .name = "x" }, back;
+
+		back = step_inverse(&step);
+		CHECK((back.kind == kind) == (kind == STEP_RESET));
+		back = step_inverse(&back);
+		CHECK(memcmp(&back, &step, sizeof(step)) == 0);
+	}
+}
+
+TEST(a_step_says_what_it_does)
+{
+	AUTO_FREE struct gpu *gpu = fixture_gpus(1, FIXTURE_H100_80);
+	struct step step;
+	char text[96];
+
+	fixture_add(gpu, "3g.40gb", 4, SHARE_PINNED, 0);
+	fixture_add_cis(gpu, "3g.40gb", 0, SHARE_PINNED, (unsigned[]){ 2, 1, 0 });
+	fixture_add_cis(gpu, "1g.10gb", 6, SHARE_DYNAMIC, (unsigned[]){ 0 });
+	step = step_destroy_of(gpu, 0);
+	CHECK_TEXT(step_text(&step, text, sizeof(text)), "destroy 3g.40gb@4");
+	CHECK(step.n_ci == 1 && step.ci_id[0] == 2 && step.profile_id == 9 && step.size == 4);
+	step = step_destroy_of(gpu, 1);
+	CHECK_TEXT(
+		step_text(&step, text, sizeof(text)), "destroy 3g.40gb@0 with 2 compute instances");
+	CHECK(step.n_ci == 2 && step.ci_id[0] == 1 && step.ci_id[1] == 0);
+	step = step_destroy_of(gpu, 2);
+	CHECK_TEXT(
+		step_text(&step, text, sizeof(text)), "destroy 1g.10gb@6 without compute instance");
+	step.kind = STEP_MODE_ON;
+	CHECK_TEXT(step_text(&step, text, sizeof(text)), "turn MIG mode on");
+}
+
+TEST(steps_survive_json)
+{
+	AUTO_FREE struct gpu *gpu = fixture_gpus(1, FIXTURE_H100_80);
+
+	fixture_add_cis(gpu, "3g.40gb", 0, SHARE_PINNED, (unsigned[]){ 2, 1, 0 });
+	for (enum step_kind kind = 0; kind < STEP_KIND_N; kind++) {
+		struct step step = step_destroy_of(gpu, 0), back = { 0 };
+		json_t *json;
+
+		step.kind = kind;
+		step.origin = (enum share_origin)(kind % 3);
+		json = step_to_json(&step);
+		CHECK_EQ(step_from_json(json, &back), 0);
+		CHECK(memcmp(&back, &step, sizeof(step)) == 0);
+		json_decref(json);
+	}
+}
+
+TEST(json_that_is_no_step_is_refused)
+{
+	static const struct {
+		const char *key, *value;
+	} bad[] = {
+		{ "kind", "\"make\"" },
+		{ "kind", "3" },
+		{ "gpu", "32" },
+		{ "gpu", "-1" },
+		{ "start", "17" },
+		{ "size", "1e3" },
+		{ "cis", "[0,0,0,0,0,0,0,0,0]" },
+		{ "cis", "[\"0\"]" },
+		{ "cis", "{}" },
+		{ "origin", "\"mine\"" },
+		{ "name", "null" },
+	};
+	AUTO_FREE struct gpu *gpu = fixture_gpus(1, FIXTURE_H100_80);
+	struct step good = step_create_of(gpu, 0, 0, SHARE_DYNAMIC), step = { .gpu = 77 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		json_t *json = step_to_json(&good);
+
+		json_object_set_new(
+			json, bad[i].key, json_loads(bad[i].value, JSON_DECODE_ANY, NULL));
+		CHECK_SAY(
+			step_from_json(json, &step) == -EINVAL, "%s %s", bad[i].key, bad[i].value);
+		json_object_del(json, bad[i].key);
+		CHECK_EQ(step_from_json(json, &step), -EINVAL);
+		json_decref(json);
+	}
+	CHECK_EQ(step.gpu, 77);
+}
+
+TEST(a_placement_is_evictions_and_then_one_creation)
+{
+	AUTO_FREE struct gpu *gpus = fixture_gpus(2, FIXTURE_H100_80);
+	struct placement placement = { .how = PLACE_CREATE, .gpu = 1, .start = 4, .evict = 6 };
+	struct step steps[MIG_INSTANCES_MAX + 1];
+	char text[96];
+
+	placement.profile = (uint32_t)mig_profile_find(&gpus[1].facts.geometry, "3g.40gb");
+	fixture_add(&gpus[1], "1g.10gb", 0, SHARE_DYNAMIC, 3);
+	fixture_add(&gpus[1], "2g.20gb", 4, SHARE_DYNAMIC, 0);
+	fixture_add(&gpus[1], "1g.10gb", 6, SHARE_DYNAMIC, 0);
+	CHECK_EQ(plan_placement(gpus, &placement, steps), 3);
+	CHECK_TEXT(step_text(&steps[0], text, sizeof(text)), "destroy 2g.20gb@4");
+	CHECK_TEXT(step_text(&steps[1], text, sizeof(text)), "destroy 1g.10gb@6");
+	CHECK_TEXT(step_text(&steps[2], text, sizeof(text)), "create 3g.40gb@4");
+	CHECK(steps[2].origin == SHARE_DYNAMIC && steps[2].gpu == 1);
+	placement.how = PLACE_CACHED;
+	CHECK_EQ(plan_placement(gpus, &placement, steps), 0);
+}
+
+TEST_MAIN()
