@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sim/lib/entry.h"
+
+#include "base/text.h"
+#include "sim/lib/place.h"
+#include "sim/node/inject.h"
+
+#include <stdint.h>
+
+enum entry {
+#define NVML_FN(name, params, args) ENTRY_##name,
+#include "abi/nvml.def"
+};
+
+static int no_gpu(const void *argument)
+{
+	(void)argument;
+	return NODE_ANY_GPU;
+}
+
+/* What every call meets first. Before nvmlInit there is no node to have rules. */
+static nvmlReturn_t enter(enum entry entry, bool starts, int gpu)
+{
+	if (!session_is_on())
+		return starts ? NVML_SUCCESS : NVML_ERROR_UNINITIALIZED;
+	return (nvmlReturn_t)inject_strike(session_node, entry, gpu);
+}
+
+/* The GPU that a call is about is known by its first argument, where that is a handle. */
+#define FIRST(...)	   FIRST_(__VA_ARGS__ __VA_OPT__(, ) 0, 0)
+#define FIRST_(first, ...) first
+#define GPU_OF(first)                                                                              \
+	_Generic((first), nvmlDevice_t                                                             \
+		 : handle_gpu, nvmlGpuInstance_t                                                   \
+		 : handle_gpu, nvmlComputeInstance_t                                               \
+		 : handle_gpu, default                                                             \
+		 : no_gpu)((const void *)(uintptr_t)(first))
+
+#define NVML_FN(name, params, args)                                                                \
+	nvmlReturn_t name params                                                                   \
+	{                                                                                          \
+		nvmlReturn_t r =                                                                   \
+			enter(ENTRY_##name, text_starts(#name, "nvmlInit"), GPU_OF(FIRST args));   \
+                                                                                                   \
+		return r == NVML_SUCCESS ? sim_##name args : r;                                    \
+	}
+#include "abi/nvml.def"

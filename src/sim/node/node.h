@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * A simulated node: its GPUs and all that is on them, in one file that every client maps shared.
+ *
+ * Whoever uses the node may be killed at any instruction. Therefore
+ *  - both kinds of lock are robust mutexes, and what they guard is whole at every instruction:
+ *  - a GPU's state exists twice; a change is made in the copy that is not current (gpu_draft) and
+ *    takes effect by one store (gpu_commit). A change that was not committed never was;
+ *  - files follow the committed state (tree.h), and whoever comes next brings them in step;
+ *  - processes are known by pid and start time and dropped when they are seen to be dead.
+ *
+ * The order of locks: a GPU's claim (held for as long as the driver works on that GPU, also while
+ * it sleeps for the latency), then the node's lock (held for a few microseconds, never while
+ * sleeping).
+ */
+
+#include "sim/node/product.h"
+
+#include <pthread.h>
+
+struct error;
+
+#define NODE_GPUS      32
+#define GPU_INSTANCES  15 /* ids are nodes of a binary tree over at most 8 leaves */
+#define GPU_PROCESSES  128
+#define NODE_EVENTS    64
+#define NODE_RULES     32
+#define NODE_ANY_GPU   (-1)
+#define RULE_FUNCTIONS 4 /* words of 64 bits, one bit per entry point */
+
+struct compute_instance {
+	uint32_t serial; /* 0: there is none; else unique on this node */
+	uint8_t kind;	 /* NVML_COMPUTE_INSTANCE_PROFILE_*, also its profile id */
+	uint8_t start, size;
+	uint8_t uuid[16];
+};
+
+struct gpu_instance {
+	uint32_t serial;				  /* 0: there is none */
+	uint8_t profile;				  /* index in product->profiles */
+	uint8_t start;					  /* slot */
+	struct compute_instance compute[PRODUCT_COMPUTE]; /* by id */
+};
+
+enum process_type { PROCESS_COMPUTE, PROCESS_GRAPHICS, PROCESS_MPS };
+
+struct process {
+	int32_t pid;
+	uint8_t type; /* enum process_type */
+	uint8_t busy; /* percent of the SMs */
+	uint64_t start_time;
+	uint64_t memory; /* bytes */
+	uint32_t gi, ci; /* NVML_NO_INSTANCE without MIG */
+};
+
+struct gpu_state {
+	uint64_t instances_changed; /* how often instances came or went */
+	uint8_t mig_current, mig_pending;
+	uint8_t lost;
+	uint8_t persistence;
+	uint32_t compute_mode;
+	uint64_t ecc[2][2]; /* [uncorrected][aggregate] */
+	uint32_t last_xid;
+	uint32_t n_processes;
+	struct gpu_instance instances[GPU_INSTANCES]; /* by id */
+	struct process processes[GPU_PROCESSES];
+};
+
+struct gpu {
+	struct product product;
+	char uuid[48];	    /* "GPU-..." */
+	uint64_t chip_seed; /* what the UUIDs are derived from */
+	char serial[32];
+	uint32_t pci_domain, pci_bus, pci_device;
+	int32_t numa_node;
+	pthread_mutex_t claim;
+	uint64_t tree_in_step; /* the instances_changed that the files show */
+	uint32_t current;      /* which of the two states is the GPU's */
+	struct gpu_state state[2];
+};
+
+struct event {
+	uint64_t type, data; /* nvmlEventType*; the XID */
+	uint32_t gpu, gi, ci;
+};
+
+enum rule_action { RULE_FAIL, RULE_HANG, RULE_DELAY };
+
+struct rule {	     /* a failure to inject: inject.h */
+	uint32_t id; /* 0: free */
+	uint32_t action;
+	int32_t code; /* nvmlReturn_t */
+	int32_t gpu;
+	uint64_t delay_ns;
+	uint64_t functions[RULE_FUNCTIONS];
+	uint32_t skip; /* calls yet to let pass */
+	uint32_t left; /* calls yet to strike; UINT32_MAX: all */
+	uint64_t struck;
+	char text[128];
+};
+
+struct node_settings {
+	char machine[64];
+	char driver_version[32];
+	int32_t cuda_version; /* 1000 * major + 10 * minor */
+	uint64_t create_ns, destroy_ns;
+	uint32_t anyone_may_change; /* else root and `owner` only */
+	uint32_t owner;		    /* uid */
+	uint32_t real_nodes;	    /* dev/ has device nodes, not empty files */
+	uint32_t major_nvidia, major_caps, major_uvm, major_drm;
+};
+
+struct node {
+	uint64_t magic; /* written last when the file is made */
+	uint32_t size;
+	uint32_t n_gpus;
+	char dir[256];
+	struct node_settings settings;
+	pthread_mutex_t lock;
+	uint32_t next_serial;
+	uint32_t n_rules;
+	uint32_t next_rule;
+	struct rule rules[NODE_RULES];
+	uint32_t event_count; /* a futex: events so far; event n is at [n % NODE_EVENTS] */
+	struct event events[NODE_EVENTS];
+	struct gpu gpus[NODE_GPUS];
+};
+
+/*
+ * Makes the node's file in `dir` (which exists): n_gpus and settings are taken from `plan`, and of
+ * each GPU all but its locks and states. Returns it mapped.
+ */
+int node_make(const char *dir, const struct node *plan, struct node **ret_node, struct error *err);
+
+/* Maps a node that exists; -ENOENT if there is none in `dir`. It stays mapped until node_close().
+ */
+int node_open(const char *dir, struct node **ret_node, struct error *err);
+struct node *node_close(struct node *node);
+
+/* Whether the file that is mapped is still in its directory. */
+bool node_is_there(const struct node *node);
+
+void node_lock(struct node *node);
+void node_unlock(struct node *node);
+
+/* Claims a GPU for driver work, and repairs its files if whoever had it before died over them. */
+void gpu_claim(struct node *node, unsigned gpu);
+bool gpu_try_claim(struct node *node, unsigned gpu);
+void gpu_release(struct node *node, unsigned gpu);
+
+/* The state as it is; valid under the node's lock. */
+static inline const struct gpu_state *gpu_now(const struct gpu *gpu)
+{
+	return &gpu->state[__atomic_load_n(&gpu->current, __ATOMIC_ACQUIRE) & 1];
+}
+
+/* A copy of the state to change, and the store that makes it the state; under the node's lock. */
+struct gpu_state *gpu_draft(struct gpu *gpu);
+void gpu_commit(struct gpu *gpu);
+
+/* Sleeps as a driver works: not to be cut short by signals. */
+void node_work(uint64_t ns);

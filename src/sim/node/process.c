@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sim/node/process.h"
+
+#include "abi/nvml.h"
+#include "base/cleanup.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+uint64_t process_start_time(int32_t pid)
+{
+	char path[32], text[512], *after, state;
+	unsigned long long start;
+	AUTO_CLOSE int fd = -1;
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return 0;
+	n = read(fd, text, sizeof(text) - 1);
+	if (n <= 0)
+		return 0;
+	text[n] = '\0';
+	/* The command in field 2 may hold anything; fields after the last ')' are plain. */
+	after = strrchr(text, ')');
+	if (!after ||
+		sscanf(after + 1,
+			" %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d "
+			"%*d %llu",
+			&state, &start) != 2)
+		return 0;
+	return state == 'Z' || state == 'X' ? 0 : start;
+}
+
+static bool is_alive(const struct process *process)
+{
+	if (kill(process->pid, 0) < 0 && errno == ESRCH)
+		return false;
+	/* With /proc mounted to hide others' processes a pid that exists is all that can be known.
+	 */
+	if (access("/proc/self/stat", R_OK) < 0)
+		return true;
+	return process_start_time(process->pid) == process->start_time;
+}
+
+void process_reap(struct gpu *gpu)
+{
+	const struct gpu_state *now = gpu_now(gpu);
+	struct gpu_state *draft = NULL;
+
+	for (unsigned i = now->n_processes; i-- > 0;) {
+		if (is_alive(&now->processes[i]))
+			continue;
+		draft = draft ?: gpu_draft(gpu);
+		draft->processes[i] = draft->processes[--draft->n_processes];
+	}
+	if (draft)
+		gpu_commit(gpu);
+}
+
+static int place_check(const struct gpu *gpu, const struct gpu_state *state,
+	const struct process *process, uint64_t *ret_room)
+{
+	const struct gpu_instance *instance;
+
+	if (!state->mig_current) {
+		if (process->gi != NVML_NO_INSTANCE)
+			return NVML_ERROR_INVALID_ARGUMENT;
+		*ret_room = (uint64_t)(gpu->product.memory_mib - gpu->product.reserved_mib) << 20;
+		return NVML_SUCCESS;
+	}
+	if (process->gi >= GPU_INSTANCES || process->ci >= PRODUCT_COMPUTE)
+		return NVML_ERROR_INVALID_ARGUMENT;
+	instance = &state->instances[process->gi];
+	if (!instance->serial || !instance->compute[process->ci].serial)
+		return NVML_ERROR_INVALID_ARGUMENT;
+	*ret_room = (uint64_t)gpu->product.profiles[instance->profile].memory_mib << 20;
+	return NVML_SUCCESS;
+}
+
+int process_add(struct node *node, unsigned index, const struct process *process)
+{
+	struct gpu *gpu = &node->gpus[index];
+	const struct gpu_state *now;
+	struct gpu_state *draft;
+	uint64_t room;
+	int r;
+
+	node_lock(node);
+	process_reap(gpu);
+	now = gpu_now(gpu);
+	r = now->lost ? NVML_ERROR_GPU_IS_LOST : place_check(gpu, now, process, &room);
+	if (r == NVML_SUCCESS && now->compute_mode == NVML_COMPUTEMODE_PROHIBITED)
+		r = NVML_ERROR_NO_PERMISSION;
+	if (r == NVML_SUCCESS && now->compute_mode == NVML_COMPUTEMODE_EXCLUSIVE_PROCESS &&
+		process_uses_gpu(now))
+		r = NVML_ERROR_IN_USE;
+	if (r == NVML_SUCCESS && now->n_processes == GPU_PROCESSES)
+		r = NVML_ERROR_INSUFFICIENT_RESOURCES;
+	if (r == NVML_SUCCESS && process->memory > room - process_memory(now, process->gi))
+		r = NVML_ERROR_MEMORY;
+	if (r == NVML_SUCCESS) {
+		draft = gpu_draft(gpu);
+		draft->processes[draft->n_processes++] = *process;
+		gpu_commit(gpu);
+	}
+	node_unlock(node);
+	return r;
+}
+
+void process_remove(struct node *node, unsigned index, int32_t pid)
+{
+	struct gpu *gpu = &node->gpus[index];
+	struct gpu_state *draft;
+
+	node_lock(node);
+	draft = gpu_draft(gpu);
+	for (unsigned i = draft->n_processes; i-- > 0;)
+		if (draft->processes[i].pid == pid)
+			draft->processes[i] = draft->processes[--draft->n_processes];
+	gpu_commit(gpu);
+	node_unlock(node);
+}
+
+bool process_uses_gpu(const struct gpu_state *state)
+{
+	return state->n_processes > 0;
+}
+
+bool process_uses_instance(const struct gpu_state *state, uint32_t gi)
+{
+	for (unsigned i = 0; i < state->n_processes; i++)
+		if (state->processes[i].gi == gi)
+			return true;
+	return false;
+}
+
+bool process_uses_compute(const struct gpu_state *state, uint32_t gi, uint32_t ci)
+{
+	for (unsigned i = 0; i < state->n_processes; i++)
+		if (state->processes[i].gi == gi && state->processes[i].ci == ci)
+			return true;
+	return false;
+}
+
+uint64_t process_memory(const struct gpu_state *state, uint32_t gi)
+{
+	uint64_t bytes = 0;
+
+	for (unsigned i = 0; i < state->n_processes; i++)
+		if (gi == NVML_NO_INSTANCE || state->processes[i].gi == gi)
+			bytes += state->processes[i].memory;
+	return bytes;
+}
+
+unsigned process_busy(const struct gpu_state *state, uint32_t gi)
+{
+	unsigned percent = 0;
+
+	for (unsigned i = 0; i < state->n_processes; i++)
+		if (gi == NVML_NO_INSTANCE || state->processes[i].gi == gi)
+			percent += state->processes[i].busy;
+	return percent < 100 ? percent : 100;
+}
