@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* Making a node's directory from a machine, and removing it. */
+
+#include "sim/program/machine.h"
+
+#include <getopt.h>
+
+struct build {
+	const char *machine; /* name or file */
+	const char *dir;     /* NULL: one is chosen */
+	uint64_t create_ns, destroy_ns;
+	const char *inject[NODE_RULES];
+	unsigned n_inject;
+	bool dies_with_us; /* the machine's own processes */
+	bool keep;
+};
+
+#define BUILD_DEFAULT ((struct build){ .create_ns = 250000000, .destroy_ns = 100000000 })
+
+/*
+ * The options that make a node, for getopt_long(): --fast, --create, --destroy, --inject, --dir,
+ * --keep, --help. build_option() takes what it returned: 0, or -EINVAL (the value is no good).
+ */
+extern const struct option build_options[];
+int build_option(struct build *build, int option, const char *value);
+
+/*
+ * Makes the node: DIR/node (the model), DIR/root (the system's files), DIR/bin (nvidia-smi),
+ * DIR/run and DIR/state (for daemons). What was made is removed again where it fails.
+ */
+int build_node(const struct build *build, struct node **ret_node, struct error *err);
+
+/* Removes a node's directory and what is in it; -ENOENT if there is no node in it. */
+int build_remove(const char *dir, struct error *err);
