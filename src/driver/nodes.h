@@ -29,3 +29,10 @@ unsigned nodes_gpu_majors(uint32_t *ret_majors, unsigned max);
 /* The nodes that belong to one GPU alone (not nvidiactl and uvm): for denying it to those without a
  * lease. */
 unsigned nodes_of_gpu(const struct gpu *gpu, struct binding_node *ret_nodes, unsigned max);
+
+/*
+ * Has the capability nodes of a new GPU instance and its first n_ci compute instances made by
+ * NVIDIA's own program (nvidia-modprobe), where they are not there yet. Best effort: CUDA does the
+ * same for a program that may; below another system root nothing is done.
+ */
+void nodes_make(uint32_t gpu_minor, uint32_t gi, unsigned n_ci);

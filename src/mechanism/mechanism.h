@@ -33,9 +33,11 @@ struct mechanism_ops {
 
 	/*
 	 * Does one step. 0, or a negative errno with the sentence: -EBUSY (in use by another
-	 * client), -ENOSPC (the driver finds no room), -EPERM, -ENODEV (GPU lost), -EIO. A step
-	 * that failed has left nothing half made: the mechanism takes away what it made before
-	 * returning. Doing what is done already is 0.
+	 * client, which is named), -ENOSPC (the driver finds no room), -EPERM, -ENODEV (GPU lost),
+	 * others as in driver/nvml.h. A step that failed has left nothing half made: the mechanism
+	 * takes away what it made before returning. Where that failed too it is -ENOTRECOVERABLE:
+	 * nobody knows how much of the step is done, as after a call that hung. Doing what is done
+	 * already is 0.
 	 */
 	int (*do_step)(struct nvml_gpu *nvml, const struct gpu_facts *facts,
 		const struct step *step, struct error *err);
@@ -53,5 +55,6 @@ struct mechanism_ops {
 
 /* In order of preference. */
 extern const struct mechanism_ops mechanism_mig, mechanism_whole;
-/* The mechanism's ops, complete; NULL if this version has none for it. */
+/* The mechanism's ops, complete: those that this version has not answer -ENOTSUP, and probe says
+ * so. NULL for what is no mechanism. */
 const struct mechanism_ops *mechanism_of(enum mechanism mechanism);

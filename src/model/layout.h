@@ -17,18 +17,19 @@
 struct error;
 
 /*
- * One line of a layout: `count` instances of a profile. With a start of its own, count is 1 (a
- * file's "count: 2, at: 4" is two of these, one behind the other).
+ * One line of a layout: `count` instances of a profile. Whole GPU instances with a start have count
+ * 1 (a file's "count: 2, at: 4" is two lines, one behind the other).
  *
  * With compute instances (ci_slices), `count` counts those. Lines with the same profile and start
- * are compute instances of one GPU instance, in this order; lines without a start fill GPU
- * instances of that profile one after the other, as mig-parted does.
+ * are compute instances of one GPU instance, in this order; those without a start are packed into
+ * as few GPU instances of that profile as hold them.
  */
 struct wanted_share {
-	char profile[MIG_NAME_MAX]; /* of the GPU instance */
+	char profile[MIG_NAME_MAX]; /* of the GPU instance; one that the GPU has */
 	unsigned ci_slices;	    /* 1c.3g.40gb: 1; 0: the whole GPU instance (3c.3g.40gb too) */
-	int start;		    /* "@4": 4; -1: wherever it fits */
+	int start;		    /* "@4": 4, a legal start; -1: wherever it fits */
 	unsigned count;
+	bool is_dynamic;       /* not pinned: may go when its room is needed */
 	unsigned line, column; /* where the file says it; 0: not from a file */
 };
 
@@ -36,8 +37,7 @@ struct wanted_share {
 struct wanted_gpu {
 	bool is_named; /* the layout speaks of this GPU at all */
 	bool mig_on;
-	bool is_dynamic; /* the instances are a start, not pinned; idle ones that it does not name
-			    may stay */
+	bool is_dynamic; /* idle dynamic instances that it does not name may stay */
 	unsigned n_shares;
 	struct wanted_share *share; /* owned by the layout */
 };
@@ -53,12 +53,17 @@ void layout_done(struct layout *layout);
 /*
  * Reads the layout called `name` (NULL: the only one of the file; -EINVAL naming them if there are
  * several) from the file's text and resolves it against the GPUs. `file` is used in messages.
- * Unknown keys, profiles that a GPU does not have, GPUs that are not there: -EINVAL or -ENODEV with
- * the sentence.
+ * Unknown keys and what is not written as it should be are refused in all layouts of the file;
+ * profiles that a GPU does not have and GPUs that are not there in this one only: -EINVAL or
+ * -ENODEV with the sentence. What shares that are each possible cannot be together is plan_layout's
+ * to say.
  */
 int layout_parse(const char *file, const char *text, size_t length, const char *name,
 	const struct gpu *gpus, unsigned n_gpus, struct layout *ret_layout, struct error *err);
 
-/* The node's managed GPUs as a carve/v1 file with one layout called `name`, exact placements;
- * caller frees. */
+/*
+ * The node's managed GPUs as a carve/v1 file with one layout called `name`, exact placements,
+ * pinned and dynamic instances as they are; foreign ones are named in comments. To apply it at once
+ * changes nothing. The caller frees.
+ */
 char *layout_export(const struct gpu *gpus, unsigned n_gpus, const char *name);

@@ -14,6 +14,7 @@
 #include "base/text.h"
 #include "model/yaml_tree.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <libfyaml.h>
 
@@ -104,6 +105,7 @@ static int attach(struct builder *b, struct yaml_node *node, const struct yaml_n
 		return 0;
 	}
 	level = &b->level[b->depth - 1];
+	assert(level->node);
 	level->node->weight += node->weight;
 	if (level->node->weight > NODES_MAX || b->yaml->n_nodes > NODES_MAX)
 		return yaml_error(where, b->err, -E2BIG,
@@ -190,6 +192,7 @@ static int on_end(struct builder *b)
 	struct level *level = &b->level[--b->depth];
 	int r = 0;
 
+	assert(level->node);
 	if (level->node->kind == YAML_MAP)
 		r = yaml_merge(level->node, KEYS_MAX, b->err);
 	if (r == 0)

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The worker process. It opens the driver with the first order that needs it and lets go of it when
+ * it no longer answers, so that the next order begins anew: a GPU that came back is found again.
+ */
+#include "mechanism/worker.h"
+
+#include "base/error.h"
+#include "base/text.h"
+#include "driver/nvml.h"
+#include "driver/root.h"
+#include "mechanism/mechanism.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+/* One process, one GPU. */
+static struct {
+	const char *pci;
+	struct nvml_gpu *gpu;
+	bool has_facts;
+	struct gpu_facts facts;
+} worker;
+
+static void let_go(void)
+{
+	worker.gpu = nvml_gpu_free(worker.gpu);
+	nvml_close();
+	worker.has_facts = false;
+}
+
+static int get_gpu(struct error *err)
+{
+	int r = nvml_open(err);
+
+	if (r < 0 || worker.gpu)
+		return r;
+	return nvml_gpu_open(worker.pci, &worker.gpu, err);
+}
+
+static int get_facts(struct error *err)
+{
+	int r = get_gpu(err);
+
+	if (r < 0 || worker.has_facts)
+		return r;
+	r = nvml_gpu_facts(worker.gpu, &worker.facts, err);
+	worker.has_facts = r == 0;
+	return r;
+}
+
+static int observe(struct gpu_seen *ret_seen, struct error *err)
+{
+	struct gpu_seen *seen = must_alloc(1, sizeof(*seen));
+	int r = get_facts(err);
+
+	for (int m = 0; m < MECHANISM_N && r == 0; m++)
+		r = mechanism_of((enum mechanism)m)->observe(worker.gpu, &worker.facts, seen, err);
+	if (r == 0)
+		*ret_seen = *seen;
+	free(seen);
+	return r;
+}
+
+static int do_list(struct work_answer *answer, struct error *err)
+{
+	int n = nvml_open(err);
+
+	if (n == 0)
+		n = nvml_versions(answer->list.driver, NULL, err);
+	if (n == 0)
+		n = nvml_list(answer->list.pci, GPUS_MAX, err);
+	/* looking for all GPUs has opened all: nobody's reset is to wait for that */
+	nvml_close();
+	if (n < 0)
+		return n;
+	answer->list.n = (uint32_t)n;
+	return 0;
+}
+
+static int do_facts(struct work_answer *answer, struct error *err)
+{
+	int r;
+
+	worker.has_facts = false;
+	r = observe(&answer->facts.seen, err);
+	if (r < 0)
+		return r;
+	answer->facts.facts = worker.facts;
+	for (int m = 0; m < MECHANISM_N; m++)
+		mechanism_of((enum mechanism)m)
+			->probe(worker.gpu, &worker.facts, &answer->facts.seen,
+				&answer->facts.capability[m]);
+	return 0;
+}
+
+/* A process that is told with its GPU instance only may use any part of it. */
+static bool is_on(const struct gpu_process *process, uint32_t gi, uint32_t ci)
+{
+	return (gi == UINT32_MAX || process->gi == gi) &&
+	       (ci == UINT32_MAX || process->ci == ci || process->ci == UINT32_MAX);
+}
+
+static int do_users(const struct work_order *order, struct work_answer *answer, struct error *err)
+{
+	struct gpu_seen *seen = must_alloc(1, sizeof(*seen));
+	int r = get_gpu(err);
+
+	if (r == 0)
+		r = nvml_gpu_processes(worker.gpu, seen, err);
+	for (unsigned i = 0; i < seen->n_processes && r == 0; i++)
+		answer->n_users += is_on(&seen->process[i], order->gi, order->ci);
+	free(seen);
+	return r;
+}
+
+static int do_step(const struct step *step, struct work_answer *answer, struct error *err)
+{
+	const struct mechanism_ops *ops = mechanism_of(MECHANISM_MIG);
+	struct step inverse = step_inverse(step);
+	struct error why = ERROR_NONE;
+	int r = get_facts(err);
+
+	if (r == 0)
+		r = ops->do_step(worker.gpu, &worker.facts, step, err);
+	/* modes change the minor and the geometry */
+	if (step->kind != STEP_CREATE && step->kind != STEP_DESTROY)
+		worker.has_facts = false;
+	if (r < 0)
+		return r;
+	r = observe(&answer->seen, err);
+	if (r == 0)
+		return 0;
+	/* a step that nobody can see the result of has not been done */
+	if (get_facts(&why) < 0 || ops->do_step(worker.gpu, &worker.facts, &inverse, &why) < 0)
+		return error_prefix(err, -ENOTRECOVERABLE, "it was done, but");
+	return r;
+}
+
+static bool is_gone(int code)
+{
+	return code == -ENODEV || code == -ENOENT;
+}
+
+static int do_events(struct work_answer *answer, struct error *err)
+{
+	struct nvml_event event[WORK_EVENTS_MAX];
+	int n, r = nvml_open(err);
+
+	if (r < 0)
+		return r;
+	r = get_gpu(err);
+	if (r == 0)
+		r = nvml_gpu_check(worker.gpu, err);
+	if (is_gone(r))
+		answer->events.is_lost = true;
+	else if (r < 0)
+		return r;
+	if (!worker.gpu)
+		return 0;
+	n = nvml_gpu_events(worker.gpu, event, WORK_EVENTS_MAX, err);
+	for (int i = 0; i < n; i++)
+		answer->events.event[answer->events.n++] = (struct work_event){
+			.kind = event[i].is_xid ? WORK_EVENT_XID : WORK_EVENT_ECC_DOUBLE,
+			.code = event[i].code,
+			.gi = event[i].gi,
+			.ci = event[i].ci,
+		};
+	if (answer->events.is_lost)
+		let_go();
+	/* boards that tell no events are told by their answers alone */
+	return n < 0 && n != -ENOTSUP && !answer->events.is_lost ? n : 0;
+}
+
+static int obey(const struct work_order *order, struct work_answer *answer, struct error *err)
+{
+	if (text_eq(worker.pci, "-") && order->op != WORK_LIST)
+		return error_set(err, -EINVAL, "this worker has no GPU");
+	switch (order->op) {
+	case WORK_LIST:
+		return do_list(answer, err);
+	case WORK_FACTS:
+		return do_facts(answer, err);
+	case WORK_OBSERVE:
+		return observe(&answer->seen, err);
+	case WORK_USERS:
+		return do_users(order, answer, err);
+	case WORK_DO:
+		return do_step(&order->step, answer, err);
+	case WORK_EVENTS:
+		return do_events(answer, err);
+	}
+	return error_set(err, -EINVAL, "no such order (%d)", (int)order->op);
+}
+
+int worker_main(const char *pci)
+{
+	static struct work_order order;
+	static struct work_answer answer;
+
+	worker.pci = pci;
+	if (root_open(NULL) < 0)
+		return EXIT_FAILURE;
+	for (;;) {
+		struct error err = ERROR_NONE;
+		ssize_t n = recv(WORKER_FD, &order, sizeof(order), 0);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n != sizeof(order))
+			break;
+		memset(&answer, 0, sizeof(answer));
+		answer.result = obey(&order, &answer, &err);
+		answer.number = order.number;
+		answer.op = order.op;
+		if (answer.result < 0)
+			text_copy(answer.text, sizeof(answer.text), err.text);
+		if (is_gone(answer.result))
+			let_go();
+		if (send(WORKER_FD, &answer, sizeof(answer), MSG_NOSIGNAL) < 0)
+			break;
+	}
+	let_go();
+	return EXIT_SUCCESS;
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* What the readers of the two layout schemas share: for layout*.c alone. */
+
+#include "model/layout.h"
+#include "model/profile.h"
+#include "model/yaml.h"
+
+struct layout_reader {
+	const struct gpu *gpus;
+	unsigned n_gpus;
+	struct layout *layout; /* NULL: this layout of the file is only checked, not resolved */
+	struct error *err;
+};
+
+/* One schema: version, the key under which its layouts stand, and how one of them is read. */
+struct layout_schema {
+	const char *version;
+	const char *key;
+	/* Says why the root's keys are not those of the schema. */
+	int (*check_root)(const struct yaml_node *root, struct error *err);
+	int (*read)(struct layout_reader *reader, const struct yaml_node *layout);
+};
+extern const struct layout_schema layout_schema_carve, layout_schema_parted;
+
+/* Some instances as the file writes them, before it is known on which GPU. */
+struct asked_share {
+	struct profile_name profile;
+	int at; /* -1: wherever it fits */
+	unsigned count;
+	bool is_dynamic;
+	const struct yaml_node *node;
+};
+enum { ASKED_SHARES_MAX = 128 }; /* more than any GPU holds */
+
+/* What an entry asks of each of its GPUs. */
+struct asked {
+	bool mig_on, is_dynamic;
+	unsigned n_shares;
+	struct asked_share share[ASKED_SHARES_MAX];
+	const struct yaml_node *node;
+};
+
+/*
+ * Makes it what is wanted on that GPU in place of what an earlier entry wanted. -EINVAL if the GPU
+ * has no such profile or place, cannot do MIG, or would hold more than it can of one profile.
+ */
+int layout_want(struct layout_reader *reader, unsigned gpu, const struct asked *asked);
