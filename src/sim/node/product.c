@@ -10,7 +10,7 @@
 enum product_symbol {
 #define PRODUCT(symbol, ...) PRODUCT_##symbol,
 #define PROFILE(...)
-#include "products/simulated.def"
+#include "simulated.def" /* data/products */
 };
 
 struct profile_row {
@@ -25,7 +25,7 @@ static const struct profile_row profile_rows[] = {
 	{ PRODUCT_##symbol,                                                                        \
 		{ label_, NVML_GPU_INSTANCE_PROFILE_##kind_, id_, slices_, size_, starts_, most_,  \
 			mib_, sm_, copy_, dec_, enc_, jpeg_, ofa_, MEDIA_##media_ } },
-#include "products/simulated.def"
+#include "simulated.def" /* data/products */
 };
 
 static struct product products[] = {
@@ -35,7 +35,7 @@ static struct product products[] = {
 		reserved_, slots_, slices_, limit_, idle_, sm_, mem_, pcie_, vfs_, 0,              \
 		{ { "" } } },
 #define PROFILE(...)
-#include "products/simulated.def"
+#include "simulated.def" /* data/products */
 };
 
 __attribute__((constructor)) static void products_join(void)

@@ -99,7 +99,10 @@ static int prepare_dir(const char *wanted, char *ret_dir, size_t size, struct er
 	return 0;
 }
 
-/* The programs of the node: a driver brings nvidia-smi, which clients call to reset a GPU. */
+/*
+ * The programs of the node: a driver brings nvidia-smi, which clients call to reset a GPU; and this
+ * one, for what is to happen to the node.
+ */
 static int put_programs(const char *dir, struct error *err)
 {
 	char path[TREE_PATH_MAX], text[1400];
@@ -109,6 +112,9 @@ static int put_programs(const char *dir, struct error *err)
 	snprintf(text, sizeof(text), "#!/bin/sh\nCARVE_SIM_NODE='%s' exec '%s' nvidia-smi \"$@\"\n",
 		dir, where_self());
 	r = tree_put(path, 0755, text);
+	snprintf(path, sizeof(path), "%s/bin/carve-sim", dir);
+	if (r == 0 && symlink(where_self(), path) < 0)
+		r = -errno;
 	return r < 0 ? error_set(err, r, "cannot make %s: %s", path, strerror(-r)) : 0;
 }
 
