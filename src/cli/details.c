@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/details.h"
+
+#include "base/text.h"
+#include "cli/node.h"
+
+#include <stdarg.h>
+
+/* One line "name   value"; nothing where the value is empty. */
+static void line(const struct terminal *terminal, FILE *out, const char *name, const char *format,
+	...) __attribute__((format(printf, 4, 5)));
+
+static void line(
+	const struct terminal *terminal, FILE *out, const char *name, const char *format, ...)
+{
+	char *text = NULL;
+	va_list args;
+
+	va_start(args, format);
+	if (vasprintf(&text, format, args) < 0)
+		text = NULL;
+	va_end(args);
+	if (text && *text) {
+		terminal_paint(terminal, out, PAINT_BOLD);
+		fprintf(out, "%-13s ", name);
+		terminal_paint(terminal, out, PAINT_PLAIN);
+		terminal_print_safe(terminal, out, text);
+		fputc('\n', out);
+	}
+	free(text);
+}
+
+static void mig_details(const json_t *mig, const struct terminal *terminal, FILE *out)
+{
+	const json_t *profile, *start;
+	char text[32];
+	size_t i, j;
+
+	if (!json_flag(mig, "capable"))
+		return;
+	line(terminal, out, "MIG mode", "%s%s", json_flag(mig, "on") ? "on" : "off",
+		json_flag(mig, "on") == json_flag(mig, "pending")
+			? ""
+			: ", changes with the next reset");
+	json_array_foreach(json_object_get(mig, "profiles"), i, profile)
+	{
+		AUTO_BUF starts = { 0 };
+
+		json_array_foreach(json_object_get(profile, "starts"), j, start)
+			buf_addf(&starts, " %lld", (long long)json_integer_value(start));
+		line(terminal, out, i ? "" : "profiles", "%-14s %8s  %lld of %lld slices  at%s",
+			json_text(profile, "name"),
+			memory_text(json_number(profile, "memory"), text),
+			json_whole(profile, "slices"), json_whole(mig, "slices"),
+			buf_text(&starts));
+	}
+}
+
+void gpu_details(const json_t *gpu, const struct terminal *terminal, FILE *out)
+{
+	const json_t *item;
+	char text[32];
+	size_t i;
+
+	line(terminal, out, "GPU", "%lld", json_whole(gpu, "index"));
+	line(terminal, out, "product", "%s", json_text(gpu, "product"));
+	line(terminal, out, "uuid", "%s", json_text(gpu, "uuid"));
+	line(terminal, out, "PCI address", "%s", json_text(gpu, "pci"));
+	if (json_whole(gpu, "numa") >= 0)
+		line(terminal, out, "NUMA node", "%lld", json_whole(gpu, "numa"));
+	line(terminal, out, "memory", "%s", memory_text(json_number(gpu, "memory"), text));
+	line(terminal, out, "managed", "%s",
+		json_flag(gpu, "managed") ? "yes"
+					  : "no: Carve only looks ('carve manage' changes that)");
+	line(terminal, out, "drained", "%s", json_flag(gpu, "drained") ? "yes" : "no");
+	line(terminal, out, "health", "%s%s%s", json_text(gpu, "health"),
+		*json_text(gpu, "health_text") ? ": " : "", json_text(gpu, "health_text"));
+	line(terminal, out, "working on", "%s", json_text(gpu, "busy"));
+	line(terminal, out, "lease", "%s", json_text(gpu, "lease"));
+	json_array_foreach(json_object_get(gpu, "capabilities"), i, item)
+		line(terminal, out, i ? "" : "can do", "%-5s %s%s%s", json_text(item, "mechanism"),
+			json_text(item, "answer"), *json_text(item, "text") ? ": " : "",
+			json_text(item, "text"));
+	mig_details(json_object_get(gpu, "mig"), terminal, out);
+	json_array_foreach(json_object_get(gpu, "instances"), i, item) line(terminal, out,
+		i ? "" : "instances", "%-14s at slot %lld, %s", json_text(item, "profile"),
+		json_whole(item, "start"), json_text(item, "origin"));
+	json_array_foreach(json_object_get(gpu, "processes"), i, item)
+		line(terminal, out, i ? "" : "processes", "%lld  %s  %s  %s  %s",
+			json_whole(item, "pid"), json_text(item, "user"),
+			*json_text(item, "lease") ? json_text(item, "lease") : "no lease",
+			json_text(item, "share"), json_text(item, "command"));
+}
+
+void share_details(const json_t *share, const struct terminal *terminal, FILE *out)
+{
+	const json_t *by = json_object_get(share, "enforced_by");
+	char text[32];
+
+	line(terminal, out, "share", "%s", json_text(share, "id"));
+	line(terminal, out, "GPU", "%lld", json_whole(share, "gpu"));
+	line(terminal, out, "mechanism", "%s", json_text(share, "mechanism"));
+	line(terminal, out, "profile", "%s", json_text(share, "profile"));
+	if (json_whole(share, "size") > 0)
+		line(terminal, out, "slots", "%lld to %lld", json_whole(share, "start"),
+			json_whole(share, "start") + json_whole(share, "size") - 1);
+	line(terminal, out, "memory", "%s, kept by: %s",
+		memory_text(json_number(share, "memory"), text), json_text(by, "memory"));
+	line(terminal, out, "compute", "%.1f%% of the GPU, kept by: %s",
+		json_number(share, "compute"), json_text(by, "compute"));
+	line(terminal, out, "faults", "kept apart by: %s", json_text(by, "faults"));
+	line(terminal, out, "uuid", "%s", json_text(share, "uuid"));
+	line(terminal, out, "origin", "%s", json_text(share, "origin"));
+	line(terminal, out, "lease", "%s",
+		*json_text(share, "lease") ? json_text(share, "lease") : "none");
+	line(terminal, out, "in use", "%s", json_flag(share, "has_users") ? "yes" : "no");
+}
+
+static void times(const json_t *lease, const struct terminal *terminal, FILE *out)
+{
+	char text[32];
+
+	line(terminal, out, "asked for", "%s ago", age_text(json_number(lease, "created"), text));
+	if (json_is_number(json_object_get(lease, "active")))
+		line(terminal, out, "active", "for %s",
+			age_text(json_number(lease, "active"), text));
+	if (json_is_number(json_object_get(lease, "ends")))
+		line(terminal, out, "ends", "in %s", age_text(json_number(lease, "ends"), text));
+}
+
+/* Text of several lines: the first beside the name, the others below it. */
+static void paragraph(
+	const struct terminal *terminal, FILE *out, const char *name, const char *text)
+{
+	while (*text) {
+		int n = (int)strcspn(text, "\n");
+
+		line(terminal, out, name, "%.*s", n, text);
+		text += n + (text[n] != '\0');
+		name = "";
+	}
+}
+
+static void binding_details(const json_t *binding, const struct terminal *terminal, FILE *out)
+{
+	const json_t *value, *node;
+	const char *name, *title = "environment";
+	size_t i;
+
+	json_object_foreach((json_t *)json_object_get(binding, "env"), name, value)
+	{
+		line(terminal, out, title, "%s=%s", name, json_string_value(value) ?: "");
+		title = "";
+	}
+	json_array_foreach(json_object_get(binding, "nodes"), i, node) line(terminal, out,
+		i ? "" : "device nodes", "%s (%lld:%lld)", json_text(node, "path"),
+		json_whole(node, "major"), json_whole(node, "minor"));
+}
+
+void lease_details(const json_t *lease, const struct terminal *terminal, FILE *out)
+{
+	const json_t *holder = json_object_get(lease, "holder"), *share;
+	char text[32];
+	size_t i;
+
+	line(terminal, out, "lease", "%s", json_text(lease, "id"));
+	line(terminal, out, "name", "%s", json_text(lease, "name"));
+	line(terminal, out, "state", "%s", json_text(lease, "state"));
+	line(terminal, out, "reason", "%s", json_text(lease, "reason"));
+	line(terminal, out, "tenant", "%s (uid %lld)", lease_user(lease),
+		json_whole(json_object_get(lease, "tenant"), "uid"));
+	line(terminal, out, "asked", "%s", json_text(lease, "asked_text"));
+	json_array_foreach(json_object_get(lease, "got"), i, share) line(terminal, out,
+		i ? "" : "got", "%s: %s and %.1f%% of GPU %lld by %s", json_text(share, "share"),
+		memory_text(json_number(share, "memory"), text), json_number(share, "compute"),
+		json_whole(share, "gpu"), json_text(share, "mechanism"));
+	if (json_whole(lease, "queue_position") > 0)
+		line(terminal, out, "in the queue", "number %lld",
+			json_whole(lease, "queue_position"));
+	line(terminal, out, "waits for", "%s", json_text(lease, "waits_for"));
+	times(lease, terminal, out);
+	line(terminal, out, "holder", "%s", json_text(holder, "kind"));
+	if (json_whole(holder, "pid") > 0)
+		line(terminal, out, "process", "%lld", json_whole(holder, "pid"));
+	line(terminal, out, "command", "%s", json_text(holder, "command"));
+	line(terminal, out, "cgroup", "%s", json_text(holder, "cgroup"));
+	line(terminal, out, "fenced", "%s%s%s", json_flag(lease, "fenced") ? "yes" : "no",
+		*json_text(lease, "fence_text") ? ": " : "", json_text(lease, "fence_text"));
+	binding_details(json_object_get(lease, "binding"), terminal, out);
+	paragraph(terminal, out, "why", json_text(lease, "why"));
+}
+
+void env_print(const json_t *lease, FILE *out)
+{
+	const json_t *env = json_object_get(json_object_get(lease, "binding"), "env"), *value;
+	const char *name;
+
+	fprintf(out, "CARVE_LEASE=%s\n", json_text(lease, "id"));
+	json_object_foreach((json_t *)env, name, value) if (!text_eq(name, "CARVE_LEASE"))
+		fprintf(out, "%s=%s\n", name, json_string_value(value) ?: "");
+}

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * GPUs stand one below the other and share their borders, so that the slots of all can be compared:
+ *
+ *	GPU 0     MIG │1g.10gb│1g.10gb│2g.20gb        │3g.40gb                        │
+ *	managed       │L1 ann │cache ░│L2 bob: python │L3 eve: jupyter lab            │
+ *	GPU 1     MIG ├───────┼───────┼───────────────┼───────────────────────────────┤
+ *
+ * A cell says as much as fits: what it is first, who holds it next, asked and got last. Every kind
+ * of cell has a word and a texture of its own beside its colour.
+ */
+#include "cli/picture.h"
+
+#include "base/text.h"
+#include "cli/canvas.h"
+#include "cli/cell_text.h"
+#include "cli/gpu_cells.h"
+#include "cli/node.h"
+
+#include <stdio.h>
+
+enum { GUTTER = 14, WIDTH_MOST = 160, LINES_MOST = 3 };
+
+struct picture {
+	const json_t *node;
+	const struct terminal *terminal;
+	struct canvas canvas;
+	unsigned width; /* of a box, without its left border */
+	unsigned lines; /* of a box, without its borders */
+};
+
+/* How a kind of cell is painted, and what fills it where no text is. */
+static const struct {
+	enum paint text, fill;
+	uint16_t texture;
+	char plain; /* without Unicode */
+} styles[CELL_KIND_N] = {
+	[CELL_FREE] = { PAINT_DIM, PAINT_DIM, 0, 0 },
+	[CELL_USELESS] = { PAINT_DIM, PAINT_DIM, 0, 0 },
+	[CELL_LEASED] = { PAINT_GREEN, PAINT_PLAIN, 0, 0 },
+	[CELL_USED] = { PAINT_YELLOW, PAINT_YELLOW, '!', '!' },
+	[CELL_CACHE] = { PAINT_CYAN, PAINT_DIM, 0x2591, ':' },
+	[CELL_PINNED] = { PAINT_BLUE, PAINT_DIM, 0x2592, '#' },
+	[CELL_FOREIGN] = { PAINT_MAGENTA, PAINT_MAGENTA, 0x2571, '/' },
+};
+
+static unsigned slot_x(const struct picture *picture, const struct gpu_cells *cells, unsigned slot)
+{
+	return GUTTER + (slot * picture->width + cells->n_slots / 2) / cells->n_slots;
+}
+
+/* Marks the slots in free room, so that one sees how much it is. */
+static void draw_ticks(struct picture *picture, const struct gpu_cells *cells,
+	const struct gpu_cell *cell, unsigned y)
+{
+	uint32_t tick = picture->terminal->has_unicode ? 0x250a : ':';
+
+	for (unsigned slot = cell->start + 1; slot < cell->start + cell->size; slot++)
+		for (unsigned i = 0; i < picture->lines; i++)
+			canvas_fill(&picture->canvas, slot_x(picture, cells, slot), y + i, 1,
+				PAINT_DIM, tick);
+}
+
+static void draw_cell(struct picture *picture, const struct gpu_cells *cells,
+	const struct gpu_cell *cell, unsigned y)
+{
+	unsigned x = slot_x(picture, cells, cell->start) + 1;
+	unsigned end = slot_x(picture, cells, cell->start + cell->size), width = end - x;
+	uint32_t texture = picture->terminal->has_unicode ? styles[cell->kind].texture
+							  : (uint32_t)styles[cell->kind].plain;
+	char *line[LINES_MOST];
+
+	canvas_down(&picture->canvas, x - 1, y - 1, y + picture->lines);
+	canvas_down(&picture->canvas, end, y - 1, y + picture->lines);
+	cell_lines(cell, picture->terminal, width, picture->lines, line);
+	for (unsigned i = 0; i < picture->lines; i++) {
+		unsigned used = canvas_text(&picture->canvas, picture->terminal, x, y + i, width,
+			styles[cell->kind].text, line[i]);
+
+		free(line[i]);
+		used += used > 0;
+		if (texture && used < width)
+			canvas_fill(&picture->canvas, x + used, y + i, width - used,
+				styles[cell->kind].fill, texture);
+	}
+	if (cell->kind == CELL_FREE)
+		draw_ticks(picture, cells, cell, y);
+}
+
+/* The GPU's states that are worth a word, the gravest first. */
+static unsigned state_words(
+	const json_t *gpu, const char **ret_words, enum paint *ret_paints, unsigned n_max)
+{
+	const char *health = json_text(gpu, "health");
+	const struct {
+		bool is_so;
+		const char *word;
+		enum paint paint;
+	} states[] = {
+		{ *health && !text_eq(health, "healthy"), health, PAINT_RED },
+		{ json_flag(gpu, "drained"), "drained", PAINT_YELLOW },
+		{ *json_text(gpu, "busy"), "working", PAINT_CYAN },
+		{ !json_flag(gpu, "managed"), "observed", PAINT_DIM },
+		{ json_flag(gpu, "managed"), "managed", PAINT_DIM },
+	};
+	unsigned n = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(states) && n < n_max; i++)
+		if (states[i].is_so) {
+			ret_words[n] = states[i].word;
+			ret_paints[n++] = states[i].paint;
+		}
+	return n;
+}
+
+static const char *mode_word(const json_t *gpu)
+{
+	const json_t *mig = json_object_get(gpu, "mig");
+
+	if (json_flag(mig, "on") != json_flag(mig, "pending"))
+		return json_flag(mig, "on") ? "MIG*" : "(MIG)";
+	return json_flag(mig, "on") ? "MIG" : "whole";
+}
+
+static void draw_gutter(struct picture *picture, const json_t *gpu, unsigned y)
+{
+	const char *words[LINES_MOST];
+	enum paint paints[LINES_MOST];
+	unsigned n = state_words(gpu, words, paints, LINES_MOST);
+	char text[32];
+
+	snprintf(text, sizeof(text), "GPU %-3lld %5s", json_whole(gpu, "index"), mode_word(gpu));
+	if (picture->lines == 1 && n > 0 && paints[0] != PAINT_DIM)
+		snprintf(text, sizeof(text), "GPU %lld", json_whole(gpu, "index"));
+	canvas_text(&picture->canvas, picture->terminal, 0, y, GUTTER - 1, PAINT_BOLD, text);
+	for (unsigned i = 1; i < picture->lines && i <= n; i++)
+		canvas_text(&picture->canvas, picture->terminal, 0, y + i, GUTTER - 1,
+			paints[i - 1], words[i - 1]);
+	if (picture->lines == 1 && n > 0 && paints[0] != PAINT_DIM)
+		canvas_text(
+			&picture->canvas, picture->terminal, 6, y, GUTTER - 7, paints[0], words[0]);
+}
+
+static void draw_gpu(struct picture *picture, const json_t *gpu, unsigned y)
+{
+	struct gpu_cells cells = gpu_cells(picture->node, gpu);
+
+	canvas_across(&picture->canvas, GUTTER, GUTTER + picture->width, y);
+	canvas_across(&picture->canvas, GUTTER, GUTTER + picture->width, y + picture->lines + 1);
+	for (unsigned i = 0; i < cells.n; i++)
+		draw_cell(picture, &cells, &cells.cell[i], y + 1);
+	draw_gutter(picture, gpu, y + 1);
+}
+
+/* The widest box whose slots are equally wide on the GPU that has most of them. */
+static unsigned box_width(const json_t *node, const struct terminal *terminal)
+{
+	unsigned room = terminal->width < WIDTH_MOST ? terminal->width : WIDTH_MOST;
+	unsigned most = 1;
+	const json_t *gpu;
+	size_t i;
+
+	room -= GUTTER + 1;
+	json_array_foreach(json_object_get(node, "gpus"), i, gpu)
+	{
+		struct gpu_cells cells = gpu_cells(node, gpu);
+
+		if (cells.n_slots > most)
+			most = cells.n_slots;
+	}
+	return room / most * most ?: room;
+}
+
+void picture_print(const json_t *node, const struct terminal *terminal, unsigned height, FILE *out)
+{
+	unsigned n = (unsigned)json_array_size(json_object_get(node, "gpus"));
+	struct picture picture = { .node = node, .terminal = terminal, .lines = LINES_MOST };
+	const json_t *gpu;
+	size_t i;
+
+	if (n == 0)
+		return;
+	while (height > 0 && picture.lines > 1 && n * (picture.lines + 1) + 1 > height)
+		picture.lines--;
+	picture.width = box_width(node, terminal);
+	picture.canvas = canvas_new(GUTTER + picture.width + 1, n * (picture.lines + 1) + 1);
+	json_array_foreach(json_object_get(node, "gpus"), i, gpu)
+		draw_gpu(&picture, gpu, (unsigned)i * (picture.lines + 1));
+	canvas_print(&picture.canvas, terminal, out);
+	canvas_done(&picture.canvas);
+}

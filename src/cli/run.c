@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/error.h"
+#include "base/text.h"
+#include "cli/acquire.h"
+#include "cli/job.h"
+#include "cli/verb.h"
+#include "client/json.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { COMMAND_TEXT_MAX = 2000 };
+
+static char *command_text(char **command)
+{
+	AUTO_BUF buf = { 0 };
+
+	for (; *command && buf.length < COMMAND_TEXT_MAX; command++)
+		buf_addf(&buf, "%s%s", buf.length ? " " : "", *command);
+	if (buf.length > COMMAND_TEXT_MAX) {
+		buf.text[COMMAND_TEXT_MAX] = '\0';
+		text_clean(buf.text);
+	}
+	return buf_take(&buf);
+}
+
+/* The word that is run in the end: behind sudo, env and their like. */
+static const char *program_of(char **command)
+{
+	static const char *const before[] = { "sudo", "env", "nice", "nohup", "time", "exec" };
+	const char *name = "";
+
+	for (; *command; command++) {
+		bool is_before = false;
+
+		if (**command == '-' || strchr(*command, '='))
+			continue;
+		name = strrchr(*command, '/') ? strrchr(*command, '/') + 1 : *command;
+		for (size_t i = 0; i < ARRAY_SIZE(before); i++)
+			is_before |= text_eq(name, before[i]);
+		if (!is_before)
+			break;
+	}
+	return name;
+}
+
+/* A container's processes are started by a daemon, outside the lease's cgroup. */
+static void warn_of_container_client(char **command)
+{
+	static const char *const clients[] = { "docker", "docker-compose", "podman", "nerdctl",
+		"ctr", "crictl", "kubectl", "machinectl", "lxc", "incus" };
+	const char *name = program_of(command);
+
+	for (size_t i = 0; i < ARRAY_SIZE(clients); i++)
+		if (text_eq(name, clients[i]))
+			fprintf(stderr,
+				"carve: warning: %s starts its containers outside this lease: they "
+				"are neither fenced nor followed, and may outlive it; hold the "
+				"lease for the container's cgroup instead (carve lease --cgroup)\n",
+				name);
+}
+
+/* CUDA uses the first MIG device that it finds and no other. */
+static int refuse_several_instances(const json_t *lease, struct error *err)
+{
+	const json_t *got = json_object_get(lease, "got"), *share;
+	unsigned n = 0;
+	size_t i;
+
+	json_array_foreach(got, i, share) n += text_eq(json_text(share, "mechanism"), "mig");
+	if (n < 2)
+		return 0;
+	return error_set(err, CARVE_REFUSED,
+		"%u MIG instances in one lease: a process can use only one of them (CUDA sees no "
+		"more); ask for one larger share, for whole GPUs (--mechanism whole), or run one "
+		"command per share",
+		n);
+}
+
+static int end_status(struct invocation *invocation, int wait_status)
+{
+	if (!WIFSIGNALED(wait_status))
+		return WEXITSTATUS(wait_status);
+	invocation->end_signal = WTERMSIG(wait_status);
+	return EXIT_SIGNAL + WTERMSIG(wait_status);
+}
+
+/*
+ * Gives the lease back. A carved that is away now sees by itself that the cgroup is empty when it
+ * returns, so nobody waits for it.
+ */
+static void leave(struct invocation *invocation, const json_t *lease, const char *verb)
+{
+	invocation->client.has_met = true;
+	invocation->client.patience_ns = 0;
+	(void)lease_post(&invocation->client, json_text(lease, "id"), verb, NULL, NULL, NULL);
+}
+
+static int run_in(struct invocation *invocation, const json_t *lease, struct error *err)
+{
+	struct job job = {
+		.command = invocation->command,
+		.lease = lease,
+		.socket = invocation->client.socket,
+		.signal_fd = -1,
+	};
+	int status = job_start(&job, err);
+
+	if (status == 0)
+		return end_status(invocation, job_wait(&job));
+	job_abandon(&job);
+	return status;
+}
+
+int verb_run(struct invocation *invocation, struct error *err)
+{
+	AUTO_JSON *lease = NULL;
+	char *text;
+	int r = job_find_command(invocation->command[0], err);
+
+	if (r != 0)
+		return r;
+	warn_of_container_client(invocation->command);
+	text = command_text(invocation->command);
+	r = acquire_lease(invocation,
+		&(struct holder){ .kind = "run",
+			.pid = getpid(),
+			.command = text,
+			.name = said_value(invocation, "name") },
+		&lease, err);
+	free(text);
+	if (r != 0)
+		return status_of(invocation, r);
+	if (refuse_several_instances(lease, err) != 0) {
+		leave(invocation, lease, "release");
+		return EXIT_CARVE;
+	}
+	acquire_remarks(invocation, lease);
+	r = run_in(invocation, lease, err);
+	leave(invocation, lease, "leave");
+	return r;
+}

@@ -1,0 +1,162 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""carve list and carve show."""
+import json
+import os
+import re
+
+import claims
+import machines
+from claims import contains, lacks, same
+
+
+def lines_of(t, width, height, *args, **env):
+    env = {"COLUMNS": str(width), "LINES": str(height)} | env
+    r = t.carve("list", *args, env=env)
+    same(r.returncode, 0, r.stderr)
+    return r.stdout.split("\n")
+
+
+def claim_every_machine_is_drawn_within_the_terminal(t):
+    for machine in machines.MACHINES:
+        for node in (machines.Node(machine), machines.Node(machine, mig=False), machines.busy_node(machine)):
+            t.serve(node.copy())
+            for width in (40, 80, 100, 120, 200):
+                drawn = [x for x in lines_of(t, width, 0) if "│" in x or "─" in x]
+                assert drawn
+                for line in drawn:
+                    assert len(line) <= width, (machine, width, line)
+                # Boxes are closed: all right borders stand in one column.
+                same(len({len(line) for line in drawn}), 1, machine)
+
+
+def claim_the_drawing_fits_the_height(t):
+    t.serve(machines.Node("dgx-h100").copy())
+    for height, wanted in ((24, 17), (30, 25), (40, 33), (0, 33)):
+        drawn = [x for x in lines_of(t, 80, height) if "│" in x or "─" in x]
+        same(len(drawn), wanted, height)
+
+
+def claim_slots_are_to_scale(t):
+    node = machines.Node("dgx-h100")
+    node.instance(0, "1g.10gb", 0)
+    node.instance(0, "2g.20gb", 2)
+    node.instance(0, "3g.40gb", 4)
+    t.serve(node.copy())
+    top = next(x for x in lines_of(t, 80, 0) if "┌" in x)
+    same([len(p) + 1 for p in re.split("[┬┐]", top.split("┌")[1])[:4]], [8, 8, 16, 32])
+
+
+def claim_kinds_are_told_apart_without_colour(t):
+    t.serve(machines.busy_node("dgx-h100").copy())
+    text = "\n".join(lines_of(t, 120, 0))
+    for word in ("cache ░", "pinned ▒", "foreign ╱", "in use mallory", "no fit", "free", "drained", "sick", "observed",
+                 "L3 carol: ./simulate", "asked 3g.40gb, got 40Gi 43%", "XID 48"):
+        contains(text, word)
+    lacks(text, "\033")
+
+
+def claim_plain_terminals_get_plain_characters(t):
+    t.serve(machines.busy_node("dgx-h100").copy())
+    text = "\n".join(lines_of(t, 80, 0, LC_ALL="C"))
+    text.encode("ascii")
+    contains(text, "+-------+")
+    contains(text, "cache :")
+    contains(text, "foreign //")
+
+
+def claim_names_cannot_draw_or_control(t):
+    node = machines.Node("dgx-h100")
+    node.lease(1, "al\033[31mice", "rm \n\t\x9b -rf", [node.instance(0, "3g.40gb", 0)], name="a\u202eb")
+    t.serve(node.copy())
+    for args in ((), ("leases",)):
+        text = "\n".join(lines_of(t, 120, 0, *args))
+        assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", text), text
+    r = t.carve("show", "L1")
+    assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", r.stdout)
+
+
+def claim_lists_are_json_when_asked(t):
+    node = machines.busy_node("dgx-h100").copy()
+    t.serve(node)
+    same(json.loads(t.carve("list", "--json").stdout), node)
+    for which in ("gpus", "shares", "leases"):
+        same(json.loads(t.carve("list", which, "--json").stdout), {"version": 1, which: node[which]})
+
+
+def claim_ids_are_one_per_line(t):
+    t.serve(machines.busy_node("h100-l40s").copy())
+    same(t.carve("list", "gpus", "--ids").stdout, "0\n1\n")
+    same(t.carve("list", "leases", "--ids").stdout, "L1\nL2\n")
+    same(t.carve("list", "shares", "--ids").stdout.split(), ["0:2g.20gb@0", "1"][::-1])
+    same(t.carve("list", "--ids").returncode, 64)
+
+
+def claim_each_gpu_says_what_it_can_do_and_why(t):
+    t.serve(machines.Node("h100-l40s").copy())
+    text = t.carve("list", "gpus").stdout
+    rows = [re.split(r"\s{2,}", x.strip()) for x in text.split("\n")]
+    same(rows[0][3:8], ["mig", "mps", "vf", "time", "whole"])
+    same(rows[1][3:8], ["yes", "no", "no", "no", "after"])
+    same(rows[2][3:8], ["no", "no", "no", "no", "yes"])
+    contains(text, "mig   GPU 0: yes: up to 7 instances")
+    contains(text, "mig   GPU 1: no: this product has no MIG")
+    contains(text, "mps   no: comes with a later version")
+
+
+def claim_an_empty_list_says_so(t):
+    t.serve(machines.Node("h200").copy())
+    same(t.carve("list", "leases").stdout, "No leases.\n")
+
+
+def claim_an_unknown_list_is_a_usage_error(t):
+    r = t.carve("list", "gpu")
+    same(r.returncode, 64)
+    contains(r.stderr, "did you mean gpus")
+
+
+def claim_things_are_shown_by_any_name(t):
+    node = machines.busy_node("dgx-h100").copy()
+    t.serve(node)
+    share = node["shares"][0]
+    t.fake.answers[f"GET /v1/shares/{share['uuid']}"] = {"version": 1, "share": share}
+    t.fake.answers["GET /v1/gpus/0000:1b:00.0"] = {"version": 1, "gpu": node["gpus"][0]}
+    contains(t.carve("show", "0").stdout, "NVIDIA H100")
+    contains(t.carve("show", "0000:1b:00.0").stdout, "1g.10gb")
+    contains(t.carve("show", share["id"]).stdout, "kept by: hardware")
+    contains(t.carve("show", share["uuid"]).stdout, share["id"])
+    contains(t.carve("show", "L1").stdout, "alice")
+    r = t.carve("show", "nothing")
+    same(r.returncode, 1)
+    contains(r.stderr, "there is no GPU, share or lease 'nothing'")
+
+
+def claim_a_binding_is_shown_as_environment(t):
+    node = machines.busy_node("dgx-h100").copy()
+    t.serve(node)
+    same(t.carve("show", "L1", "--as", "env").stdout,
+         f"CARVE_LEASE=L1\nCUDA_VISIBLE_DEVICES={node['leases'][0]['got'][0]['uuid']}\n")
+    same(t.carve("show", "L131", "--as", "env").returncode, 1)
+    same(t.carve("show", "0", "--as", "env").returncode, 1)
+    same(t.carve("show", "L1", "--as", "xml").returncode, 64)
+    same(json.loads(t.carve("show", "L1", "--json").stdout)["lease"], node["leases"][0])
+
+
+def claim_odd_answers_are_drawn_without_harm(t):
+    node = machines.busy_node("dgx-h100").copy()
+    gpu = node["gpus"][0]
+    gpu["instances"] += [{"profile": "9g", "start": 7, "size": 9, "shares": [None, 5]}, {"start": -1, "size": 1}, {}]
+    gpu["mig"]["profiles"].append({"size": 99, "starts": [77, "x"], "slices": 0})
+    node["gpus"][1]["mig"]["slots"] = 4000000000
+    node["gpus"][2]["mig"] = None
+    node["gpus"][3] = {}
+    node["leases"][0]["got"] = [{}]
+    node["leases"][1]["tenant"] = None
+    t.serve(machines.Node("dgx-h100").copy())
+    t.fake.answers["GET /v1/node"] = node
+    same(t.carve("list").returncode, 0)
+    t.fake.answers["GET /v1/node"] = {"version": 1}
+    same(t.carve("list").returncode, 0)
+
+
+claims.main(globals())
