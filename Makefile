@@ -12,9 +12,7 @@ FUZZ_TIME ?= 60
 
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD)
-	@for program in cli/carve daemon/carved sim/carve-sim; do \
-		[ ! -e $(BUILD)/src/$$program ] || ln -sf src/$$program $(BUILD)/; \
-	done
+	@scripts/link-programs.sh $(BUILD) $(BUILD)
 
 $(BUILD)/build.ninja:
 	@scripts/install-packages.sh --look build

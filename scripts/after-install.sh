@@ -10,4 +10,6 @@ Installed. To run Carve on this machine:
   carve doctor                             is everything here that Carve needs?
   carve list                               what there is; nothing is changed until you say
   carve manage GPU                         hands a GPU to Carve
+The configuration is /etc/carve/carved.yaml, if you want other than the defaults; carved.yaml among
+the examples in share/doc/carve has all of them.
 END

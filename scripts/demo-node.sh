@@ -21,7 +21,7 @@ is_free() {
 title "A simulated node: eight H100 GPUs"
 say "The driver is simulated; carved and carve are the ordinary programs and do not know it."
 log=$CARVE_RUN_DIR/demo.log
-show_behind "$log" carved
+show_behind "$log" carved --config data/carved.yaml
 daemon=$!
 trap 'kill "$daemon" 2>/dev/null && wait "$daemon" || true' EXIT
 wait_for_socket "$daemon" "$log"

@@ -42,8 +42,7 @@ look_at_this_machine() {
 	say "A carved of the demo's own looks at the GPUs; it manages none of them."
 	CARVE_RUN_DIR=$here/run CARVE_STATE_DIR=$here/state
 	export CARVE_RUN_DIR CARVE_STATE_DIR
-	mkdir "$CARVE_RUN_DIR" "$CARVE_STATE_DIR"
-	carved >"$here/log" 2>&1 &
+	carved --config data/carved.yaml >"$here/log" 2>&1 &
 	daemon=$!
 	if wait_for_socket "$daemon" "$here/log"; then
 		show carve list || true
@@ -58,11 +57,11 @@ if [ -e /proc/driver/nvidia/version ]; then
 	look_at_this_machine
 fi
 
-carve-sim run dgx-h100 -- sh scripts/demo-node.sh
+carve-sim run dgx-h100 -- scripts/demo-node.sh
 
 title "Next"
 cat <<END
-Play on the simulated node yourself (other machines: carve-sim --help):
+Play on the simulated node yourself (others: carve-sim machines):
 
     export PATH=$BUILD:\$PATH
     carve-sim run dgx-h100 -- sh -c 'carved & exec bash'
