@@ -24,6 +24,8 @@ extern struct nvml nvml;
  * latencies. Ends the process where that fails. sim_end() removes it; one at a time.
  */
 void sim_begin(const char *machine);
+/* As sim_begin(), with so many milliseconds for making an instance and for removing one. */
+void sim_begin_slow(const char *machine, const char *create_ms, const char *destroy_ms);
 void sim_begin_product(const char *product, unsigned n_gpus, const char *more_yaml);
 void sim_end(void);
 

@@ -1,0 +1,158 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# carve-sim as people use it: what it says, how it exits, what it leaves behind.
+set -u
+sim=$CARVE_SIM_PROGRAM
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+failed=0
+
+# claim NAME: the last command's status decides.
+claim() {
+	if [ "$?" -eq 0 ]; then
+		echo "ok $1"
+	else
+		echo "not ok $1"
+		failed=1
+	fi
+}
+# exits STATUS COMMAND...: what it printed is in $work/out.
+exits() {
+	wanted=$1
+	shift
+	"$@" >"$work/out" 2>&1
+	got=$?
+	[ "$got" -eq "$wanted" ] || {
+		echo "$*: exits $got, not $wanted" >&2
+		cat "$work/out" >&2
+		return 1
+	}
+}
+says() {
+	grep -qF -- "$1" "$work/out" || {
+		echo "not said: $1" >&2
+		cat "$work/out" >&2
+		return 1
+	}
+}
+
+exits 0 "$sim" run h200 --fast -- true && exits 7 "$sim" run h200 --fast -- sh -c 'exit 7' &&
+	exits 127 "$sim" run h200 --fast -- "$work/nothing" &&
+	exits 143 "$sim" run h200 --fast -- sh -c 'kill -TERM $$'
+claim run_exits_as_its_command
+
+# shellcheck disable=SC2016 # expanded by the inner shell
+exits 0 "$sim" run h200 --fast -- sh -c 'echo "$CARVE_SIM_NODE" >'"$work/dir"'
+	[ -e "$CARVE_SYSTEM_ROOT/dev/nvidia0" ] && [ -d "$CARVE_RUN_DIR" ] &&
+	[ -d "$CARVE_STATE_DIR" ] && [ "$CARVE_SIMULATED" = 1 ] &&
+	command -v nvidia-smi | grep -q "^$CARVE_SIM_NODE/" &&
+	grep -q " nvidia-caps$" "$CARVE_SYSTEM_ROOT/proc/devices"' &&
+	[ ! -e "$(cat "$work/dir")" ]
+claim the_command_finds_its_node_and_nothing_stays
+
+"$sim" run h200 --fast -- sh -c 'trap "exit 5" TERM; echo $$ >'"$work/pid"'; while :; do sleep 0.05; done' &
+runner=$!
+while [ ! -s "$work/pid" ]; do sleep 0.02; done
+kill -TERM "$runner"
+wait "$runner"
+[ "$?" -eq 5 ]
+claim signals_are_passed_on
+
+all_can_be_made() {
+	for name in dgx-a100-40 dgx-a100-80 dgx-h100 h200 a30x2 rtx-pro-6000 h100-l40s; do
+		exits 0 "$sim" machines || return
+		says "$name" || return
+		exits 0 "$sim" run "$name" --fast -- true || return
+	done
+}
+all_can_be_made
+claim all_machines_can_be_made
+
+exits 64 "$sim" && exits 64 "$sim" frobnicate && exits 64 "$sim" run && exits 64 "$sim" run h200 &&
+	exits 64 "$sim" run h200 --create soon -- true && exits 64 "$sim" xid &&
+	exits 64 "$sim" hold --memory much && exits 64 "$sim" nvidia-smi -L
+claim usage_errors_exit_64
+
+all_have_help() {
+	for verb in machines run create destroy state inject xid ecc lose recover reset hold; do
+		exits 0 "$sim" "$verb" --help || return
+		says "Usage: carve-sim $verb" || return
+	done
+}
+all_have_help
+claim every_verb_has_help
+
+good='version: carve-sim/v1
+gpus:
+- product: H100-80
+  pci: ["1b:00.0"]
+  mig: on
+  instances: [3g.40gb@4, {profile: 3g.40gb, start: 0, compute: [1c, 2c]}]
+  processes:
+  - {name: python3 train.py, memory: 10G, instance: 1, busy: 50}'
+# refuses EDIT PLACE SENTENCE
+refuses() {
+	printf '%s\n' "$good" | sed "$1" >"$work/bad.yaml"
+	exits 1 "$sim" run "$work/bad.yaml" --fast -- true && says "bad.yaml:$2: " && says "$3"
+}
+refuses 's/H100-80/H101/' 3:12 "no product 'H101' is known" &&
+	refuses 's/40gb@4/40gb@2/' 6:15 "3g.40gb never starts at slot 2" &&
+	refuses 's/mig: on/mig: maybe/' 5:8 "neither on nor off" &&
+	refuses 's/gpus:/gpu:/' 2:1 "'gpu' is not a key here" &&
+	refuses 's/memory: 10G/memory: lots/' 8:38 "not an amount of memory" &&
+	refuses 's/instance: 1/instance: 2/' 8:53 "2 instances" &&
+	refuses 's/1c, 2c/1c, 4c/' 6:69 "3g.40gb has no compute instance '4c'" &&
+	refuses 's/\["1b:00.0"\]/["zz"]/' 4:9 "not a PCI address"
+claim errors_in_machine_files_say_where_and_what
+
+printf '%s\n' "$good" >"$work/good.yaml"
+# shellcheck disable=SC2016
+exits 0 "$sim" run "$work/good.yaml" --fast -- sh -c '
+	carve-sim state --json >'"$work/state"'
+	carve-sim state | grep "^  process" | { read -r _ pid _; tr "\0" " " </proc/"$pid"/cmdline; }' &&
+	says "python3 train.py hold" && grep -q '"profile": "1c.3g.40gb"' "$work/state" &&
+	grep -q '"busy": 50' "$work/state"
+claim a_machine_may_have_instances_and_processes
+
+# shellcheck disable=SC2016
+exits 0 "$sim" run "$work/good.yaml" --fast -- sh -c '
+	carve-sim hold --memory 1G -- carve-sim state' && says "process" &&
+	exits 1 "$sim" run "$work/good.yaml" --fast -- carve-sim hold --memory 60G &&
+	says "out of memory" &&
+	exits 1 env CUDA_VISIBLE_DEVICES=MIG-0 "$sim" run h200 --fast -- carve-sim hold &&
+	says "no CUDA-capable device is detected"
+claim hold_uses_a_device_as_cuda_would
+
+# shellcheck disable=SC2016
+exits 1 "$sim" run a30x2 --fast -- sh -c '
+	rm "$CARVE_SYSTEM_ROOT/dev/nvidia0"; carve-sim hold --device 0' &&
+	says "cannot open" && exits 0 "$sim" run a30x2 --fast -- sh -c '
+	rm "$CARVE_SYSTEM_ROOT/dev/nvidia0"; carve-sim hold -- true'
+claim hold_is_kept_out_by_its_nodes
+
+# shellcheck disable=SC2016
+exits 0 "$sim" run a30x2 --fast -- sh -c 'nvidia-smi --gpu-reset -i 1 && nvidia-smi -r -i 0000:17:00.0' &&
+	says "successfully reset" && exits 255 "$sim" run a30x2 --fast -- sh -c '
+	carve-sim hold --device 0 -- nvidia-smi --gpu-reset -i 0' && says "in use by another process"
+claim nvidia_smi_resets_and_no_more
+
+if [ "$(id -u)" -eq 0 ] && command -v setpriv >/dev/null; then
+	chmod 711 "$work"
+	as_nobody="setpriv --reuid 65534 --regid 65534 --clear-groups"
+	# shellcheck disable=SC2016,SC2086
+	exits 0 "$sim" run h200 --fast -- $as_nobody sh -c 'carve-sim hold -- carve-sim state' &&
+		says process && exits 1 "$sim" run h200 --fast -- $as_nobody sh -c '
+		carve-sim inject nvmlInit >/dev/null && nvidia-smi --gpu-reset -i 0 >/dev/null || exit 1' &&
+		exits 0 env TMPDIR="/tmp" XDG_RUNTIME_DIR= $as_nobody "$sim" run h200 --fast -- true
+	claim other_users_may_look_and_use_but_not_change
+else
+	echo "skip other_users_may_look_and_use_but_not_change: only root can become another user"
+fi
+
+exits 0 "$sim" create a30x2 --dir "$work/node" && exits 1 "$sim" create a30x2 --dir "$work/node" &&
+	says "already" && exits 0 "$sim" state --dir "$work/node" && says "NVIDIA A30" &&
+	exits 0 "$sim" destroy --dir "$work/node" && [ ! -e "$work/node" ] &&
+	exits 1 "$sim" destroy --dir "$work" && says "no simulated node" && [ -d "$work" ]
+claim nodes_stay_until_destroyed
+
+exit $failed
