@@ -102,7 +102,7 @@ refuses 's/H100-80/H101/' 3:12 "no product 'H101' is known" &&
 	refuses 's/memory: 10G/memory: lots/' 8:38 "not an amount of memory" &&
 	refuses 's/instance: 1/instance: 2/' 8:53 "2 instances" &&
 	refuses 's/1c, 2c/1c, 4c/' 6:69 "3g.40gb has no compute instance '4c'" &&
-	refuses 's/\["1b:00.0"\]/["zz"]/' 4:9 "not a PCI address"
+	refuses 's/\["1b:00.0"\]/["zz"]/' 4:10 "not a PCI address"
 claim errors_in_machine_files_say_where_and_what
 
 printf '%s\n' "$good" >"$work/good.yaml"
