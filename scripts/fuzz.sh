@@ -3,8 +3,8 @@
 # Throws damaged input at the parsers: fuzz.sh [SECONDS] [TARGET...]
 #
 # Builds every libFuzzer target (executables whose name starts with fuzz_) with clang and ASan in
-# build-fuzz, and runs each for SECONDS on a copy of its corpus, tests/fuzz/NAME/. What it finds is
-# written to build-fuzz/found/; put it into the corpus once it is mended, where it runs as a plain
+# build-fuzz, and runs each for SECONDS on a copy of its corpus, tests/fuzz/corpus/NAME/. What it
+# finds is written to build-fuzz/found/; put it into the corpus once it is mended, where it runs as a plain
 # test.
 set -eu
 cd "$(dirname "$0")/.."
@@ -32,7 +32,7 @@ for target in $(find "$BUILD" -type f -name 'fuzz_*' -perm -u+x | sort); do
 	grown=$BUILD/corpus/$name
 	mkdir -p "$grown"
 	corpus=
-	[ ! -d "tests/fuzz/$name" ] || corpus=tests/fuzz/$name
+	[ ! -d "tests/fuzz/corpus/$name" ] || corpus=tests/fuzz/corpus/$name
 	# The first folder is the one that new inputs are added to.
 	"$target" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -print_final_stats=0 \
 		-artifact_prefix="$found/$name-" "$grown" ${corpus:+"$corpus"}

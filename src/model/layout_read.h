@@ -45,4 +45,4 @@ struct asked {
  * Makes it what is wanted on that GPU in place of what an earlier entry wanted. -EINVAL if the GPU
  * has no such profile or place, cannot do MIG, or would hold more than it can of one profile.
  */
-int layout_want(struct layout_reader *reader, unsigned gpu, const struct asked *asked);
+int layout_want(struct layout_reader *reader, unsigned index, const struct asked *asked);

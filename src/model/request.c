@@ -25,11 +25,11 @@ const char *const tenants_names[] = { "strangers", "trusted", "same" };
 
 void request_init(struct request *request)
 {
-	*request = (struct request){
-		.n_gpus = 1,
-		.mechanism = REQUEST_ANY_MECHANISM,
-		.wait_ns = REQUEST_WAIT_FOREVER,
-	};
+	/* Padding too: requests are compared and stored as they are. */
+	memset(request, 0, sizeof(*request));
+	request->n_gpus = 1;
+	request->mechanism = REQUEST_ANY_MECHANISM;
+	request->wait_ns = REQUEST_WAIT_FOREVER;
 }
 
 static int set_gpus(struct request *request, const char *value, struct error *err)

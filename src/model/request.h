@@ -20,7 +20,7 @@ extern const char *const tenants_names[];   /* "strangers", "trusted", "same" */
 
 struct request {
 	unsigned n_gpus;       /* how many shares or whole GPUs; 1 if not said */
-	bool has_n_gpus;       /* --gpus was said: then several mean whole GPUs unless sized */
+	bool has_n_gpus;       /* --gpus was said */
 	uint64_t memory_bytes; /* per share; 0: not said */
 	unsigned memory_label; /* the G number as written where it was a whole one ("18G": 18), else
 				  0 */
@@ -64,7 +64,7 @@ int request_check(const struct request *request, struct error *err);
 json_t *request_to_json(const struct request *request);
 int request_from_json(const json_t *json, struct request *ret_request, struct error *err);
 
-/* "1g.10gb", "10G and 25 % of a GPU", "2 whole GPUs", "any share": what was asked, for people. */
+/* "1g.10gb", "10G and 25 % of a GPU", "2 whole GPUs": what was asked, for people. */
 #define REQUEST_TEXT_MAX 160
 const char *request_text(const struct request *request, char ret_text[REQUEST_TEXT_MAX]);
 

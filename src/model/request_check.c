@@ -8,13 +8,12 @@
 #include <errno.h>
 #include <stdio.h>
 
-/* Several GPUs without a size are whole ones. */
+/* Who names no size wants all of a GPU. */
 static bool is_whole(const struct request *request)
 {
 	bool is_sized = request->profile[0] || request->memory_bytes || request->compute_percent;
 
-	return request->mechanism == MECHANISM_WHOLE ||
-	       (request->mechanism == REQUEST_ANY_MECHANISM && request->n_gpus > 1 && !is_sized);
+	return request->mechanism == MECHANISM_WHOLE || !is_sized;
 }
 
 static int check_mechanism(const struct request *request, struct error *err)
@@ -93,11 +92,11 @@ const char *request_text(const struct request *request, char ret_text[REQUEST_TE
 			buf_addf(&text, "%u times ", request->n_gpus);
 		if (request->profile[0])
 			buf_add(&text, request->profile);
-		else if (is_sized)
-			add_size(&text, request);
 		else
-			buf_add(&text, "any share");
+			add_size(&text, request);
 	}
+	if (request->mechanism == MECHANISM_MIG && !request->profile[0])
+		buf_add(&text, " by mig");
 	if (request->gpu[0])
 		buf_addf(&text, " on GPU %s", request->gpu);
 	text_copy(ret_text, REQUEST_TEXT_MAX, buf_text(&text));

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Layout files of both schemas, on a node of several products. */
+#include "base/text.h"
+#include "fixtures.h"
+#include "fuzz.h"
+#include "model/layout.h"
+
+static struct gpu gpus[5];
+
+static void must_be_possible(const struct gpu *gpu, const struct wanted_gpu *wanted)
+{
+	const struct mig_geometry *geometry = &gpu->facts.geometry;
+
+	MUST(wanted->is_named || (!wanted->mig_on && !wanted->n_shares));
+	MUST(!wanted->mig_on || gpu->facts.has_mig);
+	MUST(wanted->mig_on || !wanted->n_shares);
+	for (unsigned i = 0; i < wanted->n_shares; i++) {
+		const struct wanted_share *share = &wanted->share[i];
+		int p = mig_profile_find(geometry, share->profile);
+
+		MUST(p >= 0);
+		MUST(share->count >= 1 && share->line >= 1 && share->column >= 1);
+		MUST(share->ci_slices < geometry->profile[p].slices);
+		MUST(share->start < MIG_SLOTS_MAX);
+		MUST(share->start < 0 || geometry->profile[p].starts >> share->start & 1);
+		MUST(share->start < 0 || share->ci_slices || share->count == 1);
+	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static const char *const names[] = { NULL, "a", "day", "night", "mixed", "all-disabled",
+		"all-balanced", "all-1g.10gb", "custom-config" };
+
+	if (!gpus[1].index)
+		for (unsigned i = 0; i < ARRAY_SIZE(gpus); i++)
+			fixture_gpu(&gpus[i], i,
+				(const enum fixture[]){ FIXTURE_H100_80, FIXTURE_A100_40,
+					FIXTURE_A30, FIXTURE_RTX_PRO_6000, FIXTURE_L40S }[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		struct error err = ERROR_NONE;
+		struct layout layout;
+		int r = layout_parse("f", (const char *)data, size, names[i], gpus,
+			ARRAY_SIZE(gpus), &layout, &err);
+
+		if (r < 0) {
+			must_be_told(&err, r, "f:");
+			continue;
+		}
+		for (unsigned g = 0; g < ARRAY_SIZE(gpus); g++)
+			must_be_possible(&gpus[g], &layout.wanted[g]);
+		layout_done(&layout);
+	}
+	return 0;
+}
