@@ -98,19 +98,21 @@ bad:
 
 static int set_profile(struct request *request, const char *value, struct error *err)
 {
+	char text[MIG_NAME_MAX + 16] = "";
 	struct profile_name name;
-	int n;
 
 	if (profile_name_parse(value, &name) < 0)
 		return error_set(err, -EINVAL,
 			"profile: '%s' is not written as MIG profiles are, for "
 			"example " PROFILE_NAME_EXAMPLES,
 			value);
-	n = name.ci_slices ? snprintf(request->profile, sizeof(request->profile), "%uc.%s",
-				     name.ci_slices, name.gi)
-			   : snprintf(request->profile, sizeof(request->profile), "%s", name.gi);
-	if (n >= (int)sizeof(request->profile))
+	if (name.ci_slices)
+		snprintf(text, sizeof(text), "%uc.", name.ci_slices);
+	strcat(text, name.gi);
+	if (strlen(text) >= sizeof(request->profile))
 		return error_set(err, -EINVAL, "profile: '%s' is too long for a profile", value);
+	memset(request->profile, 0, sizeof(request->profile));
+	memcpy(request->profile, text, strlen(text));
 	return 0;
 }
 
@@ -124,7 +126,8 @@ static int set_gpu(struct request *request, const char *value, struct error *err
 	if (n == 0 || n >= sizeof(request->gpu))
 		return error_set(err, -EINVAL,
 			"gpu: '%.60s' is not a GPU: write its index, uuid or PCI address", value);
-	memcpy(request->gpu, value, n + 1);
+	memset(request->gpu, 0, sizeof(request->gpu));
+	memcpy(request->gpu, value, n);
 	return 0;
 }
 

@@ -95,7 +95,7 @@ const char *request_text(const struct request *request, char ret_text[REQUEST_TE
 		else
 			add_size(&text, request);
 	}
-	if (request->mechanism == MECHANISM_MIG && !request->profile[0])
+	if (request->mechanism == MECHANISM_MIG && is_whole(request))
 		buf_add(&text, " by mig");
 	if (request->gpu[0])
 		buf_addf(&text, " on GPU %s", request->gpu);

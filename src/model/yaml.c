@@ -34,6 +34,7 @@ struct level {
 
 struct builder {
 	struct yaml *yaml;
+	const char *text;
 	struct level level[DEPTH_MAX];
 	unsigned depth;
 	VEC(struct anchor {
@@ -59,23 +60,6 @@ static struct yaml_node *node_new(struct builder *b, enum yaml_kind kind, struct
 		node->column = b->level[b->depth - 1].node->column;
 	}
 	return node;
-}
-
-/* The text of a token as a string; NULL if there is no token. */
-static char *token_text(struct fy_token *token, bool *ret_has_nul)
-{
-	size_t length = 0;
-	const char *text;
-	char *copy;
-
-	if (!token)
-		return NULL;
-	text = fy_token_get_text(token, &length);
-	copy = must_alloc(length + 1, 1);
-	if (text)
-		memcpy(copy, text, length);
-	*ret_has_nul = strlen(copy) != length;
-	return copy;
 }
 
 static int add_anchor(struct builder *b, char *name, struct yaml_node *node)
@@ -155,7 +139,7 @@ static int on_scalar(struct builder *b, struct fy_event *event)
 	bool has_nul = false;
 	int r;
 
-	node->text = token_text(event->scalar.value, &has_nul) ?: must_strdup("");
+	node->text = yaml_token_text(b->text, event->scalar.value, &has_nul) ?: must_strdup("");
 	node->is_plain =
 		!event->scalar.value || fy_token_scalar_style(event->scalar.value) == FYSS_PLAIN;
 	if (!node->is_plain && node->column > 1)
@@ -166,7 +150,7 @@ static int on_scalar(struct builder *b, struct fy_event *event)
 	if (has_nul || has_control(node->text))
 		return yaml_error(
 			node, b->err, -EINVAL, "a text must not have control characters in it");
-	r = add_anchor(b, token_text(event->scalar.anchor, &has_nul), node);
+	r = add_anchor(b, yaml_token_text(b->text, event->scalar.anchor, &has_nul), node);
 	return r < 0 ? r : attach(b, node, node);
 }
 
@@ -182,8 +166,8 @@ static int on_start(struct builder *b, enum yaml_kind kind, struct fy_event *eve
 	if (b->depth == DEPTH_MAX)
 		return yaml_error(node, b->err, -E2BIG,
 			"lists and mappings stand more than %d deep in each other", DEPTH_MAX);
-	b->level[b->depth++] =
-		(struct level){ .node = node, .anchor = token_text(anchor, &has_nul) };
+	b->level[b->depth++] = (struct level){ .node = node,
+		.anchor = yaml_token_text(b->text, anchor, &has_nul) };
 	return 0;
 }
 
@@ -205,7 +189,7 @@ static int on_alias(struct builder *b, struct fy_event *event)
 {
 	struct yaml_node *where = node_new(b, YAML_TEXT, event);
 	bool has_nul;
-	AUTO_FREE char *name = token_text(event->alias.anchor, &has_nul);
+	AUTO_FREE char *name = yaml_token_text(b->text, event->alias.anchor, &has_nul);
 
 	where->text = must_strdup("");
 	for (size_t i = b->anchors.n; i-- > 0;)
@@ -332,7 +316,7 @@ static int check_bytes(const char *file, const char *text, size_t length, struct
 int yaml_load(const char *file, const char *text, size_t length, struct yaml **ret_yaml,
 	struct error *err)
 {
-	struct builder b = { .yaml = yaml_new(file), .err = err };
+	struct builder b = { .yaml = yaml_new(file), .text = text, .err = err };
 	int r = check_bytes(file, text, length, err);
 
 	if (r == 0)

@@ -173,7 +173,7 @@ TEST(a_request_is_said_in_a_few_words)
 		{ { "compute", "100%" }, "100 % of a GPU" },
 		{ { NULL }, "a whole GPU" },
 		{ { "gpus", "2" }, "2 whole GPUs" },
-		{ { "memory", "10G", "mechanism", "mig" }, "10G by mig" },
+		{ { "mechanism", "mig" }, "a whole GPU by mig" },
 		{ { "gpus", "2", "memory", "10G" }, "2 times 10G" },
 		{ { "mechanism", "whole", "memory", "80G" }, "a whole GPU with at least 80G" },
 		{ { "gpu", "3" }, "a whole GPU on GPU 3" },

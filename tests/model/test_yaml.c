@@ -40,6 +40,35 @@ TEST(every_node_knows_its_place)
 	yaml_free(yaml);
 }
 
+TEST(quotes_and_blocks_are_read_as_yaml_says)
+{
+	struct yaml *yaml = NULL;
+	const struct yaml_node *root;
+
+	CHECK_EQ(load("a: 'it''s ''''''''''''''''''''''''''''''''''''''''''''''''''''so'\n"
+		      "b: \"x\\ty\\u00e9\"\n"
+		      "c: |\n  one\n  two\n"
+		      "d: >-\n  one\n  two\n"
+		      "e: plain # not this\n"
+		      "f:\n"
+		      "'k''''y': 'x ''  \n  z\n\n\n  q '\n"
+		      "g: ''\nh: ''''\ni: '\n\n '\n",
+			 &yaml, NULL),
+		0);
+	root = yaml_root(yaml);
+	CHECK_TEXT(yaml_get(root, "a")->text, "it's ''''''''''''''''''''''''''so");
+	CHECK_TEXT(yaml_get(root, "b")->text, "x\ty\xc3\xa9");
+	CHECK_TEXT(yaml_get(root, "c")->text, "one\ntwo\n");
+	CHECK_TEXT(yaml_get(root, "d")->text, "one two");
+	CHECK_TEXT(yaml_get(root, "e")->text, "plain");
+	CHECK(yaml_is_nothing(yaml_get(root, "f")));
+	CHECK_TEXT(yaml_get(root, "k''y")->text, "x ' z\n\nq ");
+	CHECK_TEXT(yaml_get(root, "g")->text, "");
+	CHECK_TEXT(yaml_get(root, "h")->text, "'");
+	CHECK_TEXT(yaml_get(root, "i")->text, "\n");
+	yaml_free(yaml);
+}
+
 TEST(aliases_and_merge_keys_are_resolved)
 {
 	struct yaml *yaml = NULL;
