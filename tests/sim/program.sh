@@ -52,7 +52,7 @@ claim the_command_finds_its_node_and_nothing_stays
 
 "$sim" run h200 --fast -- sh -c 'trap "exit 5" TERM; echo $$ >'"$work/pid"'; while :; do sleep 0.05; done' &
 runner=$!
-while [ ! -s "$work/pid" ]; do sleep 0.02; done
+while [ ! -s "$work/pid" ] && kill -0 "$runner" 2>/dev/null; do sleep 0.02; done
 kill -TERM "$runner"
 wait "$runner"
 [ "$?" -eq 5 ]

@@ -145,8 +145,8 @@ const char *nvmlErrorString(nvmlReturn_t result)
 		"Corrupted infoROM", "GPU is lost", "GPU requires reset",
 		"GPU access blocked by the operating system", "Driver/library version mismatch",
 		"In use by another client", "Insufficient Memory", "No data",
-		"The requested vgpu operation is not available on target device, because ECC is "
-		"enabled",
+		("The requested vgpu operation is not available on target device, because ECC is "
+		 "enabled"),
 		"Insufficient Resources", "The requested frequency is not supported",
 		"Argument version mismatch", "Deprecated", "Not ready", "GPU not found",
 		"Invalid state", "Reset type not supported" };
