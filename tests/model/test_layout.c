@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/cleanup.h"
 #include "base/error.h"
+#include "base/io.h"
 #include "base/text.h"
 #include "fixtures.h"
 #include "model/layout.h"
 #include "test.h"
 
 #include <errno.h>
+#include <fcntl.h>
 
 /* H100s as GPUs 0 to 2, an L40S as GPU 3. */
 static struct gpu *node(void)
@@ -284,6 +287,49 @@ TEST(a_gpu_that_does_not_tell_its_profiles_can_be_turned_on_but_not_carved)
 	CHECK_EQ(layout_parse("f", on, strlen(on), NULL, gpus, 4, &layout, &err), 0);
 	CHECK_TEXT(wanted_text(&layout, 0), "on");
 	layout_done(&layout);
+}
+
+/* The layouts of a file that stand two columns deep, each chosen in turn. */
+static unsigned read_each(const char *text, const struct gpu *gpus, unsigned n_gpus)
+{
+	unsigned n = 0;
+
+	for (const char *line = text; line; line = strchr(line, '\n')) {
+		struct layout layout = { 0 };
+		struct error err = ERROR_NONE;
+		char name[40];
+
+		line += *line == '\n';
+		if (strncmp(line, "  ", 2) != 0 || line[2] < 'a' ||
+			sscanf(line + 2, "%39[a-z-]:", name) != 1)
+			continue;
+		CHECK_SAY(layout_parse("docs", text, strlen(text), name, gpus, n_gpus, &layout,
+				  &err) == 0,
+			"%s: %s", name, err.text);
+		layout_done(&layout);
+		n++;
+	}
+	return n;
+}
+
+TEST(the_examples_in_the_documentation_can_be_read)
+{
+	AUTO_FREE char *page = NULL;
+	struct gpu gpus[3];
+	unsigned n = 0;
+	size_t length;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(gpus); i++)
+		fixture_gpu(&gpus[i], i, FIXTURE_H100_80);
+	CHECK_EQ(read_file_at(AT_FDCWD, DOCS "/layouts.md", 1 << 20, &page, &length), 0);
+	for (char *block = strstr(page, "```yaml\n"); block; block = strstr(block, "```yaml\n")) {
+		char *end = strstr(block += strlen("```yaml\n"), "```");
+
+		*end = '\0';
+		n += read_each(block, gpus, ARRAY_SIZE(gpus));
+		block = end + 3;
+	}
+	CHECK_EQ(n, 7);
 }
 
 TEST_MAIN()
