@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Leases over the API: asked for, followed, entered, extended, released. */
+#include "base/error.h"
+#include "daemon/api.h"
+#include "daemon/daemon.h"
+#include "daemon/leases.h"
+#include "daemon/render.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+#define WAIT_REPLY_NS (30ULL * 1000000000)
+
+void api_answer_lease(struct call *call, struct lease *lease)
+{
+	int status = API_OK;
+
+	if (lease->state == LEASE_FAILED && call->is_post) {
+		call_fail(call, lease->status ?: API_DRIVER, "%s", lease->reason ?: "it failed");
+		return;
+	}
+	if (call->is_post)
+		status = lease->state >= LEASE_ACTIVE ? API_CREATED : API_ACCEPTED;
+	call_reply(call, status, json_pack("{s:o}", "lease", render_lease(lease, &call->peer)));
+}
+
+/* A lease that is over is known for a while by its id, state and reason only. */
+void api_answer_lease_over(struct call *call, const char *id)
+{
+	const struct lease_over *over = lease_over_find(call->daemon, id);
+
+	if (!over) {
+		call_fail(call, API_NOT_FOUND,
+			"there is no lease %s (carve list leases shows those there are)", id);
+		return;
+	}
+	call_reply(call, API_OK,
+		json_pack("{s:{s:o, s:s, s:{s:i}, s:o}}", "lease", "id",
+			json_sprintf("L%" PRIu64, over->id), "state",
+			lease_state_names[over->state], "tenant", "uid", (int)over->uid, "reason",
+			render_text(over->reason)));
+}
+
+static double seconds_of(const json_t *body, const char *key, double otherwise)
+{
+	const json_t *value = json_object_get(body, key);
+
+	return json_is_number(value) ? json_number_value(value) : otherwise;
+}
+
+static bool parse_holder(struct call *call, struct holder_wish *wish)
+{
+	const json_t *holder = json_object_get(call->body, "holder");
+	const char *kind = json_string_value(json_object_get(holder, "kind"));
+	const json_t *pid = json_object_get(holder, "pid");
+
+	*wish = (struct holder_wish){ .kind = HOLDER_KIND_N,
+		.pid = (pid_t)json_integer_value(pid),
+		.cgroup = json_string_value(json_object_get(holder, "cgroup")),
+		.name = json_string_value(json_object_get(holder, "name")),
+		.command = json_string_value(json_object_get(holder, "command")) };
+	for (unsigned k = 0; k < HOLDER_KIND_N; k++)
+		if (text_eq(kind, holder_kind_names[k]))
+			wish->kind = (enum holder_kind)k;
+	if (wish->kind == HOLDER_KIND_N)
+		call_fail(call, API_BAD_REQUEST, "holder.kind must be run, pid, cgroup or name");
+	else if (wish->kind == HOLDER_PID && wish->pid <= 0)
+		call_fail(call, API_BAD_REQUEST, "a pid holder needs holder.pid");
+	else if (wish->kind == HOLDER_CGROUP && (!wish->cgroup || wish->cgroup[0] != '/'))
+		call_fail(call, API_BAD_REQUEST,
+			"a cgroup holder needs holder.cgroup, its path in the cgroup tree "
+			"('/...')");
+	else if (wish->kind == HOLDER_NAME && (!wish->name || !wish->name[0]))
+		call_fail(call, API_BAD_REQUEST,
+			"a lease without a process needs a name (holder.name)");
+	else if (wish->name && (strlen(wish->name) > 63 || strpbrk(wish->name, "/ \t\n")))
+		call_fail(call, API_BAD_REQUEST,
+			"a lease's name has at most 63 characters, none of them a space or '/'");
+	else
+		return true;
+	return false;
+}
+
+void api_post_lease(struct call *call)
+{
+	struct request request;
+	struct holder_wish wish;
+	struct error err = ERROR_NONE;
+	struct lease *lease;
+	double wait;
+	int status;
+
+	request_init(&request);
+	if (!call->body) {
+		call_fail(call, API_BAD_REQUEST,
+			"a lease is asked for with a JSON body (docs/protocol.md)");
+		return;
+	}
+	if (json_object_get(call->body, "request") &&
+		request_from_json(json_object_get(call->body, "request"), &request, &err) < 0) {
+		call_fail_error(call, API_BAD_REQUEST, &err);
+		return;
+	}
+	if (!parse_holder(call, &wish))
+		return;
+	status = lease_request(call->daemon, &call->peer, &request, &wish, &lease, &err);
+	if (status != 0) {
+		call_fail_error(call, status, &err);
+		return;
+	}
+	call->is_post = true;
+	wait = seconds_of(call->body, "wait_reply", 30);
+	if (lease->state >= LEASE_ACTIVE || wait <= 0) {
+		api_answer_lease(call, lease);
+		return;
+	}
+	call->id = lease->id;
+	call->not_state = -1;
+	call_wait(
+		call, CALL_WAITS_LEASE, wait < 300 ? (uint64_t)(wait * 1e9) : 300 * 1000000000ULL);
+}
+
+void api_get_lease(struct call *call)
+{
+	struct lease *lease = lease_find(call->daemon, call->arg);
+	uint64_t wait_ns = call_wait_ns(call, "wait", 0);
+	const char *not_state = call_query(call, "not");
+
+	if (!lease) {
+		api_answer_lease_over(call, call->arg);
+		return;
+	}
+	call->not_state = -1;
+	if (not_state) {
+		call->not_state = lease_state_find(not_state);
+		if (call->not_state < 0) {
+			call_fail(
+				call, API_BAD_REQUEST, "not=%s is no state of a lease", not_state);
+			return;
+		}
+	}
+	if (wait_ns &&
+		(not_state ? (int)lease->state == call->not_state : lease->state < LEASE_ACTIVE)) {
+		call->id = lease->id;
+		call_wait(call, CALL_WAITS_LEASE, wait_ns);
+		return;
+	}
+	api_answer_lease(call, lease);
+}
+
+/* The lease of the path, if the caller may change it; else the call is answered. */
+static struct lease *own_lease(struct call *call, const char *verb)
+{
+	struct lease *lease = lease_find(call->daemon, call->arg);
+
+	if (!lease) {
+		api_answer_lease_over(call, call->arg);
+		return NULL;
+	}
+	if (call->peer.uid != lease->tenant->uid && !call->peer.is_admin) {
+		call_fail(call, API_NOT_PERMITTED,
+			"lease L%" PRIu64
+			" is not yours: only its owner, root or the group carve may %s it",
+			lease->id, verb);
+		return NULL;
+	}
+	return lease;
+}
+
+void api_lease_enter(struct call *call)
+{
+	struct lease *lease = own_lease(call, "enter");
+	struct error err = ERROR_NONE;
+
+	if (!lease)
+		return;
+	if (lease->state != LEASE_ACTIVE)
+		call_fail(call, API_CONFLICT, "lease L%" PRIu64 " is %s", lease->id,
+			lease_state_names[lease->state]);
+	else if (holder_enter(lease, call->peer.pid, &err) < 0)
+		call_fail_error(call, API_CONFLICT, &err);
+	else
+		call_reply(call, API_OK, json_object());
+}
+
+void api_lease_leave(struct call *call)
+{
+	struct lease *lease = own_lease(call, "leave");
+	uint64_t id;
+
+	if (!lease)
+		return;
+	id = lease->id;
+	if (lease->holder.kind != HOLDER_RUN) {
+		call_fail(call, API_CONFLICT, "lease L%" PRIu64 " was not made by carve run", id);
+		return;
+	}
+	lease->holder.was_entered = true;
+	if (lease->holder.cgroup_fd < 0)
+		lease_end(lease, 0, NULL);
+	else if (!holder_is_alive(&lease->holder))
+		lease_holder_gone(lease);
+	lease = lease_by_id(call->daemon, id);
+	if (lease && lease->state == LEASE_RELEASING) {
+		call->id = id;
+		call->not_state = LEASE_RELEASING;
+		call_wait(call, CALL_WAITS_LEASE, 5 * 1000000000ULL);
+	} else if (lease) {
+		api_answer_lease(call, lease);
+	} else {
+		snprintf(call->arg, sizeof(call->arg), "L%" PRIu64, id);
+		api_answer_lease_over(call, call->arg);
+	}
+}
+
+void api_lease_release(struct call *call)
+{
+	struct lease *lease = own_lease(call, "release");
+	double grace = call->body ? seconds_of(call->body, "grace", -1) : -1;
+	uint64_t id;
+
+	if (!lease)
+		return;
+	id = lease->id;
+	lease_end(lease, grace >= 0 ? (uint64_t)(grace * 1e9) : call->daemon->config.grace_ns,
+		call->peer.uid == lease->tenant->uid ? "released" : "released by an administrator");
+	lease = lease_by_id(call->daemon, id);
+	if (lease && lease->state == LEASE_RELEASING) {
+		call->id = id;
+		call->not_state = LEASE_RELEASING;
+		call_wait(call, CALL_WAITS_LEASE, WAIT_REPLY_NS);
+	} else if (lease) {
+		api_answer_lease(call, lease);
+	} else {
+		snprintf(call->arg, sizeof(call->arg), "L%" PRIu64, id);
+		api_answer_lease_over(call, call->arg);
+	}
+}
+
+void api_lease_extend(struct call *call)
+{
+	struct lease *lease = own_lease(call, "extend");
+	double seconds = call->body ? seconds_of(call->body, "time", 0) : 0;
+
+	if (!lease)
+		return;
+	if (!(seconds > 0) || seconds > 365.0 * 86400) {
+		call_fail(
+			call, API_BAD_REQUEST, "extend needs {\"time\": SECONDS}, at most a year");
+		return;
+	}
+	if (lease->state > LEASE_ACTIVE) {
+		call_fail(call, API_CONFLICT, "lease L%" PRIu64 " is %s", lease->id,
+			lease_state_names[lease->state]);
+		return;
+	}
+	lease_extend(lease, (uint64_t)(seconds * 1e9));
+	api_answer_lease(call, lease);
+}

@@ -1,0 +1,355 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/gpus.h"
+
+#include "base/error.h"
+#include "base/io.h"
+#include "base/log.h"
+#include "daemon/executor.h"
+#include "daemon/leases.h"
+#include "daemon/ledger.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <systemd/sd-event.h>
+
+/* Finding the GPUs takes a worker for the node ("-"), which ends when it has told them. */
+struct finding {
+	struct daemon *daemon;
+	void (*ready)(struct daemon *daemon);
+	struct worker *node;
+	unsigned n_open; /* GPUs whose facts have not been told yet */
+	unsigned gpu[GPUS_MAX];
+};
+
+int gpu_instance_at(const struct gpu *gpu, uint32_t profile_id, uint32_t start)
+{
+	for (unsigned i = 0; i < gpu->seen.n_instances; i++) {
+		const struct mig_instance *instance = &gpu->seen.instance[i];
+
+		if (instance->start == start &&
+			gpu->facts.geometry.profile[instance->profile].id == profile_id)
+			return (int)i;
+	}
+	return -1;
+}
+
+int gpu_by_uuid(const struct daemon *daemon, const char *uuid)
+{
+	for (unsigned i = 0; i < daemon->n_gpus; i++)
+		if (text_eq(daemon->gpus[i].facts.uuid, uuid))
+			return (int)i;
+	return -1;
+}
+
+static enum share_origin origin_of(
+	const struct gpu_runtime *runtime, uint32_t profile_id, uint32_t start)
+{
+	const struct origin_mark *mark;
+
+	vec_for_each (mark, &runtime->origins)
+		if (mark->profile_id == profile_id && mark->start == start)
+			return mark->origin;
+	return SHARE_FOREIGN;
+}
+
+void gpu_rebuild(struct daemon *daemon, unsigned index)
+{
+	struct gpu *gpu = &daemon->gpus[index];
+	struct gpu_runtime *runtime = &daemon->runtime[index];
+
+	gpu->seen = runtime->truth;
+	if (runtime->txn)
+		txn_apply_pending(runtime->txn, index, &gpu->facts.geometry, &gpu->seen);
+	for (unsigned i = 0; i < gpu->seen.n_instances; i++) {
+		struct mig_instance *instance = &gpu->seen.instance[i];
+		enum share_origin known = origin_of(runtime,
+			gpu->facts.geometry.profile[instance->profile].id, instance->start);
+
+		if (known != SHARE_FOREIGN || !runtime->txn)
+			instance->origin = known;
+	}
+	gpu->whole_allowed = !gpu->seen.mig_on && !gpu->seen.mig_pending;
+	gpu->whole_lease = 0;
+	gpu->whole_in_use = gpu->whole_allowed && gpu->seen.n_processes > 0;
+	leases_mark(daemon, index);
+}
+
+void gpu_saw(struct daemon *daemon, unsigned gpu, const struct gpu_seen *seen)
+{
+	daemon->runtime[gpu].truth = *seen;
+	daemon->runtime[gpu].failed_looks = 0;
+	gpu_rebuild(daemon, gpu);
+}
+
+static void take_facts(struct daemon *daemon, unsigned index, const struct work_answer *answer)
+{
+	struct gpu *gpu = &daemon->gpus[index];
+
+	gpu->facts = answer->facts.facts;
+	memcpy(gpu->capability, answer->facts.capability, sizeof(gpu->capability));
+	daemon->runtime[index].has_facts = true;
+	gpu_saw(daemon, index, &answer->facts.seen);
+}
+
+/* An answer that could not be had: the GPU is lost once the driver says so or twice did not answer.
+ */
+static void look_failed(struct daemon *daemon, unsigned gpu, const struct work_answer *answer)
+{
+	struct gpu_runtime *runtime = &daemon->runtime[gpu];
+
+	runtime->failed_looks++;
+	if (answer->result == -ENODEV || !runtime->has_facts || runtime->failed_looks >= 2)
+		gpu_set_health(daemon, gpu, GPU_LOST, answer->text);
+}
+
+static void on_look(void *context, const struct work_answer *answer)
+{
+	struct gpu_runtime *runtime = context;
+	struct daemon *daemon = runtime->daemon;
+	unsigned gpu = (unsigned)(runtime - daemon->runtime);
+
+	runtime->is_looking = false;
+	if (answer->result < 0) {
+		look_failed(daemon, gpu, answer);
+		return;
+	}
+	if (answer->op == WORK_FACTS)
+		take_facts(daemon, gpu, answer);
+	else
+		gpu_saw(daemon, gpu, &answer->seen);
+	if (daemon->gpus[gpu].health == GPU_LOST) {
+		gpu_set_health(daemon, gpu, GPU_HEALTHY, "");
+		gpu_look_facts(daemon, gpu);
+	}
+	if (!runtime->txn)
+		leases_check_shares(daemon, gpu);
+	leases_check_unleased(daemon, gpu);
+	leases_pump(daemon);
+}
+
+static void look(struct daemon *daemon, unsigned gpu, enum work_op op)
+{
+	struct work_order order = { .op = op };
+
+	daemon->runtime[gpu].is_looking = true;
+	worker_order(daemon->runtime[gpu].worker, &order, on_look, &daemon->runtime[gpu]);
+}
+
+void gpu_look(struct daemon *daemon, unsigned gpu)
+{
+	look(daemon, gpu, daemon->runtime[gpu].has_facts ? WORK_OBSERVE : WORK_FACTS);
+}
+
+void gpu_look_facts(struct daemon *daemon, unsigned gpu)
+{
+	look(daemon, gpu, WORK_FACTS);
+}
+
+void gpu_set_origin(struct daemon *daemon, unsigned gpu, uint32_t profile_id, uint32_t start,
+	enum share_origin origin)
+{
+	struct gpu_runtime *runtime = &daemon->runtime[gpu];
+	const char *uuid = daemon->gpus[gpu].facts.uuid;
+	struct origin_mark *mark;
+
+	vec_for_each (mark, &runtime->origins)
+		if (mark->profile_id == profile_id && mark->start == start)
+			break;
+	if (origin == SHARE_FOREIGN) {
+		if (mark < runtime->origins.at + runtime->origins.n)
+			*mark = runtime->origins.at[--runtime->origins.n];
+		ledger_origin_drop(daemon->ledger, uuid, profile_id, start);
+		return;
+	}
+	if (mark == runtime->origins.at + runtime->origins.n)
+		mark = vec_add(&runtime->origins);
+	*mark = (struct origin_mark){ profile_id, start, origin };
+	ledger_origin_put(daemon->ledger, uuid, profile_id, start, origin);
+}
+
+void gpu_set_health(struct daemon *daemon, unsigned index, enum gpu_health health, const char *why)
+{
+	struct gpu *gpu = &daemon->gpus[index];
+	enum gpu_health before = gpu->health;
+
+	/* broken stays until an administrator has looked (carve manage) */
+	if (before == GPU_BROKEN && health != GPU_BROKEN)
+		return;
+	gpu->health = health;
+	text_copy(gpu->health_text, sizeof(gpu->health_text), why);
+	if (health == GPU_SICK)
+		daemon->runtime[index].sick_since_ns = now_ns();
+	if (before == health)
+		return;
+	if (health == GPU_HEALTHY)
+		event_add(daemon, "gpu-healthy", (int)index, 0, "GPU %u is back in service", index);
+	else
+		event_add(daemon,
+			health == GPU_LOST   ? "gpu-lost"
+			: health == GPU_SICK ? "gpu-sick"
+					     : "gpu-broken",
+			(int)index, 0, "GPU %u gets no new leases: %s", index, why);
+	leases_gpu_changed(daemon, index);
+}
+
+static char *store_key(const struct daemon *daemon, unsigned gpu, const char *what)
+{
+	return must_asprintf("%s/%s", what, daemon->gpus[gpu].facts.uuid);
+}
+
+void gpu_set_managed(struct daemon *daemon, unsigned gpu, bool is_managed)
+{
+	char *key = store_key(daemon, gpu, "managed");
+
+	daemon->gpus[gpu].managed = is_managed;
+	store_put(daemon->ledger, key, is_managed ? "yes" : "no");
+	free(key);
+}
+
+void gpu_set_drained(struct daemon *daemon, unsigned gpu, bool is_drained)
+{
+	char *key = store_key(daemon, gpu, "drained");
+
+	daemon->gpus[gpu].drained = is_drained;
+	store_put(daemon->ledger, key, is_drained ? "yes" : NULL);
+	free(key);
+}
+
+/* Managed: what was said by hand last; else what the configuration says; a simulated node all. */
+static bool should_be_managed(struct daemon *daemon, unsigned gpu)
+{
+	char *key = store_key(daemon, gpu, "managed");
+	char *said = store_get(daemon->ledger, key);
+	bool is_managed = daemon->is_simulated;
+
+	for (unsigned i = 0; i < daemon->config.n_manage; i++) {
+		unsigned index;
+
+		if (text_eq(daemon->config.manage[i], "all"))
+			is_managed = true;
+		else if (gpu_find(daemon->gpus, daemon->n_gpus, daemon->config.manage[i], &index,
+				 NULL) == 0 &&
+			 index == gpu)
+			is_managed = true;
+	}
+	if (said)
+		is_managed = text_eq(said, "yes");
+	free(said);
+	free(key);
+	return is_managed;
+}
+
+static void recall_origin(void *context, const char *uuid, uint32_t profile_id, uint32_t start,
+	enum share_origin origin)
+{
+	struct daemon *daemon = context;
+	int gpu = gpu_by_uuid(daemon, uuid);
+
+	if (gpu >= 0)
+		*vec_add(&daemon->runtime[gpu].origins) =
+			(struct origin_mark){ profile_id, start, origin };
+}
+
+static void all_found(struct finding *finding)
+{
+	struct daemon *daemon = finding->daemon;
+
+	ledger_origins(daemon->ledger, recall_origin, daemon);
+	for (unsigned i = 0; i < daemon->n_gpus; i++) {
+		char *key = store_key(daemon, i, "drained");
+		char *drained = store_get(daemon->ledger, key);
+
+		daemon->gpus[i].managed = should_be_managed(daemon, i);
+		daemon->gpus[i].drained = drained != NULL;
+		gpu_rebuild(daemon, i);
+		free(drained);
+		free(key);
+	}
+	finding->ready(daemon);
+	free(finding);
+}
+
+struct fact_wait {
+	struct finding *finding;
+	unsigned gpu;
+};
+
+static void on_facts(void *context, const struct work_answer *answer)
+{
+	struct fact_wait *wait = context;
+	struct finding *finding = wait->finding;
+
+	if (answer->result < 0)
+		look_failed(finding->daemon, wait->gpu, answer);
+	else
+		take_facts(finding->daemon, wait->gpu, answer);
+	free(wait);
+	if (--finding->n_open == 0)
+		all_found(finding);
+}
+
+static void on_list(void *context, const struct work_answer *answer)
+{
+	struct finding *finding = context;
+	struct daemon *daemon = finding->daemon;
+
+	if (answer->result < 0) {
+		text_copy(daemon->driver_error, sizeof(daemon->driver_error), answer->text);
+		log_warning("no GPU can be seen: %s", answer->text);
+	} else {
+		daemon->n_gpus = answer->list.n < GPUS_MAX ? answer->list.n : GPUS_MAX;
+		text_copy(daemon->driver_version, sizeof(daemon->driver_version),
+			answer->list.driver);
+	}
+	worker_let_go(finding->node);
+	daemon->gpus = must_alloc(daemon->n_gpus, sizeof(*daemon->gpus));
+	daemon->runtime = must_alloc(daemon->n_gpus, sizeof(*daemon->runtime));
+	finding->n_open = daemon->n_gpus;
+	for (unsigned i = 0; i < daemon->n_gpus; i++) {
+		struct gpu_runtime *runtime = &daemon->runtime[i];
+
+		daemon->gpus[i].index = i;
+		text_copy(daemon->gpus[i].facts.pci, sizeof(daemon->gpus[i].facts.pci),
+			answer->list.pci[i]);
+		runtime->daemon = daemon;
+		worker_new(daemon->loop, answer->list.pci[i], daemon->run_dir,
+			daemon->config.driver_timeout_ns, &runtime->worker);
+	}
+	if (daemon->n_gpus == 0) {
+		all_found(finding);
+		return;
+	}
+	for (unsigned i = 0, n = daemon->n_gpus; i < n; i++) {
+		struct fact_wait *wait = must_alloc(1, sizeof(*wait));
+		struct work_order order = { .op = WORK_FACTS };
+
+		*wait = (struct fact_wait){ finding, i };
+		worker_order(daemon->runtime[i].worker, &order, on_facts, wait);
+	}
+}
+
+int gpus_start(struct daemon *daemon, void (*ready)(struct daemon *daemon))
+{
+	struct finding *finding = must_alloc(1, sizeof(*finding));
+	struct work_order order = { .op = WORK_LIST };
+
+	finding->daemon = daemon;
+	finding->ready = ready;
+	worker_new(daemon->loop, "-", daemon->run_dir, daemon->config.driver_timeout_ns,
+		&finding->node);
+	daemon->node_worker = finding->node;
+	worker_order(finding->node, &order, on_list, finding);
+	return 0;
+}
+
+void gpus_done(struct daemon *daemon)
+{
+	worker_free(daemon->node_worker);
+	for (unsigned i = 0; i < daemon->n_gpus; i++) {
+		worker_free(daemon->runtime[i].worker);
+		vec_done(&daemon->runtime[i].origins);
+		vec_done(&daemon->runtime[i].reported);
+	}
+	free(daemon->gpus);
+	free(daemon->runtime);
+}

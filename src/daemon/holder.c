@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/holder.h"
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "daemon/leases.h"
+#include "daemon/ledger.h"
+#include "daemon/peers.h"
+#include "daemon/unleased.h"
+#include "driver/cgroup.h"
+#include "driver/fence.h"
+#include "driver/process.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/syscall.h>
+#include <systemd/sd-event.h>
+
+const char *const holder_kind_names[HOLDER_KIND_N] = { "run", "cgroup", "pid", "name" };
+
+void holder_init(struct holder *holder)
+{
+	*holder = (struct holder){ .cgroup_fd = -1, .events_fd = -1, .pidfd = -1 };
+}
+
+static void unwatch(struct holder *holder)
+{
+	holder->events_source = sd_event_source_disable_unref(holder->events_source);
+	holder->pid_source = sd_event_source_disable_unref(holder->pid_source);
+	if (holder->events_fd >= 0)
+		close(TAKE_FD(holder->events_fd));
+	if (holder->pidfd >= 0)
+		close(TAKE_FD(holder->pidfd));
+}
+
+void holder_done(struct holder *holder)
+{
+	unwatch(holder);
+	if (holder->cgroup_fd >= 0)
+		close(TAKE_FD(holder->cgroup_fd));
+	free(holder->cgroup);
+	free(holder->command);
+	holder_init(holder);
+}
+
+static int take_process(
+	struct holder *holder, pid_t pid, const struct peer *peer, struct error *err)
+{
+	struct process_info info;
+
+	if (process_look(pid, &info) < 0)
+		return error_set(err, -ESRCH, "there is no process %d", (int)pid);
+	if (info.uid != peer->uid && !peer->is_admin)
+		return error_set(err, -EPERM,
+			"process %d belongs to %s: only its owner, root or the group carve may "
+			"hold a lease for it",
+			(int)pid, info.user);
+	holder->pid = pid;
+	holder->start_ticks = info.start_ticks;
+	if (!holder->command)
+		holder->command = must_strdup(info.command);
+	return 0;
+}
+
+static int take_cgroup(
+	struct holder *holder, const char *path, const struct peer *peer, struct error *err)
+{
+	AUTO_CLOSE int fd = cgroup_find(path, err);
+	uid_t owner;
+
+	if (fd < 0)
+		return fd;
+	if (!peer->is_admin && (cgroup_owner(fd, &owner) < 0 || owner != peer->uid))
+		return error_set(err, -EPERM,
+			"the cgroup %s is not yours: only its owner, root or the group carve may "
+			"hold a lease for it",
+			path);
+	if (text_eq(path, "/"))
+		return error_set(
+			err, -EINVAL, "the root cgroup is everybody: name the holder's own cgroup");
+	holder->cgroup = must_strdup(path);
+	return 0;
+}
+
+int holder_take(struct holder *holder, const struct holder_wish *wish, const struct peer *peer,
+	struct error *err)
+{
+	int r = 0;
+
+	holder->kind = wish->kind;
+	if (wish->command)
+		holder->command = must_strdup(wish->command);
+	if (wish->kind == HOLDER_RUN)
+		r = take_process(holder, peer->pid, peer, err);
+	else if (wish->kind == HOLDER_PID)
+		r = take_process(holder, wish->pid, peer, err);
+	else if (wish->kind == HOLDER_CGROUP)
+		r = take_cgroup(holder, wish->cgroup, peer, err);
+	else if (peer->pid > 0) /* a name: the asking process counts while the lease waits */
+		take_process(holder, peer->pid, peer, NULL);
+	return r;
+}
+
+static int on_process_gone(sd_event_source *source, int fd, uint32_t events, void *context)
+{
+	struct lease *lease = context;
+
+	lease->holder.pid_source = sd_event_source_disable_unref(lease->holder.pid_source);
+	lease_holder_gone(lease);
+	return 0;
+}
+
+static bool is_same_process(const struct holder *holder)
+{
+	struct process_info info;
+
+	return process_look(holder->pid, &info) == 0 && info.start_ticks == holder->start_ticks;
+}
+
+static int watch_process(struct lease *lease)
+{
+	struct holder *holder = &lease->holder;
+
+	if (holder->pidfd >= 0)
+		return 0;
+	holder->pidfd = process_open(holder->pid);
+	if (holder->pidfd < 0)
+		return holder->pidfd;
+	if (!is_same_process(holder)) {
+		close(TAKE_FD(holder->pidfd));
+		return -ESRCH;
+	}
+	return sd_event_add_io(lease->daemon->loop, &holder->pid_source, holder->pidfd, EPOLLIN,
+		on_process_gone, lease);
+}
+
+int holder_watch_requester(struct lease *lease)
+{
+	return lease->holder.pid > 0 ? watch_process(lease) : 0;
+}
+
+static int on_cgroup_event(sd_event_source *source, int fd, uint32_t events, void *context)
+{
+	struct lease *lease = context;
+	int populated = cgroup_populated(lease->holder.cgroup_fd);
+
+	if (populated > 0)
+		lease->holder.was_entered = true;
+	else
+		lease_holder_gone(lease);
+	return 0;
+}
+
+static int watch_cgroup(struct lease *lease)
+{
+	struct holder *holder = &lease->holder;
+
+	holder->events_fd = cgroup_watch(holder->cgroup_fd);
+	if (holder->events_fd < 0)
+		return holder->events_fd;
+	return sd_event_add_io(lease->daemon->loop, &holder->events_source, holder->events_fd,
+		EPOLLPRI, on_cgroup_event, lease);
+}
+
+static void not_fenced(struct holder *holder, const char *what, const struct error *why)
+{
+	AUTO_FREE char *text = must_asprintf("%s: %s", what, why->text);
+
+	text_copy(holder->fence_text, sizeof(holder->fence_text), text);
+}
+
+static void put_fence(struct lease *lease, const struct binding *binding)
+{
+	struct holder *holder = &lease->holder;
+	struct error why = ERROR_NONE;
+	uint64_t id;
+
+	if (fence_attach(holder->cgroup_fd, binding->node, binding->n_nodes, &why) < 0)
+		not_fenced(holder, "not fenced", &why);
+	else
+		holder->is_fenced = true;
+	if (cgroup_id(holder->cgroup_fd, &id) == 0)
+		unleased_admit(lease->daemon, id);
+}
+
+void holder_plan(struct lease *lease)
+{
+	struct holder *holder = &lease->holder;
+	AUTO_FREE char *parent = NULL;
+	struct error why = ERROR_NONE;
+
+	if (holder->kind != HOLDER_RUN || holder->cgroup)
+		return;
+	if (cgroup_of(holder->pid, &parent, &why) < 0) {
+		not_fenced(holder, "not fenced, children not followed", &why);
+		return;
+	}
+	holder->cgroup = must_asprintf("%s/carve-%s-L%" PRIu64, text_eq(parent, "/") ? "" : parent,
+		ledger_tag(lease->daemon->ledger), lease->id);
+}
+
+/* The cgroup of a `run` holder: below the caller's own, so that the caller's limits stay in force.
+ */
+static void make_cgroup(struct lease *lease)
+{
+	struct holder *holder = &lease->holder;
+	AUTO_FREE char *parent = NULL;
+	AUTO_FREE char *made = NULL;
+	struct error why = ERROR_NONE;
+	char *slash;
+
+	if (!holder->cgroup)
+		return;
+	parent = must_strdup(holder->cgroup);
+	slash = strrchr(parent, '/');
+	*slash = '\0';
+	holder->cgroup_fd = cgroup_make(*parent ? parent : "/", slash + 1, &made, &why);
+	if (holder->cgroup_fd >= 0) {
+		holder->owns_cgroup = true;
+		return;
+	}
+	not_fenced(holder, "not fenced, children not followed", &why);
+	free(holder->cgroup);
+	holder->cgroup = NULL;
+}
+
+int holder_begin(struct lease *lease, const struct binding *binding, struct error *err)
+{
+	struct holder *holder = &lease->holder;
+	int r = 0;
+
+	if (holder->kind == HOLDER_RUN)
+		make_cgroup(lease);
+	else if (holder->kind == HOLDER_CGROUP)
+		holder->cgroup_fd = cgroup_find(holder->cgroup, err);
+	else
+		snprintf(holder->fence_text, sizeof(holder->fence_text), "%s",
+			holder->kind == HOLDER_PID ? "not fenced, children not followed: the "
+						     "holder is a process that was there before"
+						   : "not fenced: the holder is a name");
+	if (holder->kind == HOLDER_CGROUP && holder->cgroup_fd < 0)
+		return holder->cgroup_fd;
+	if (holder->cgroup_fd >= 0) {
+		put_fence(lease, binding);
+		r = watch_cgroup(lease);
+	}
+	if (r == 0 && (holder->kind == HOLDER_RUN || holder->kind == HOLDER_PID)) {
+		r = watch_process(lease);
+		if (r < 0)
+			error_set(err, r, "process %d is gone", (int)holder->pid);
+	}
+	if (holder->kind == HOLDER_NAME)
+		unwatch(holder);
+	if (r == 0 && holder->kind == HOLDER_CGROUP)
+		holder->was_entered = true;
+	if (r == 0 && !holder->is_fenced && lease->daemon->config.require_fence &&
+		holder->kind != HOLDER_NAME)
+		return error_set(err, -EPERM,
+			"the configuration requires a fence (require-fence): %s",
+			holder->fence_text);
+	return r;
+}
+
+int holder_resume(struct lease *lease)
+{
+	struct holder *holder = &lease->holder;
+	uint64_t id;
+
+	if (holder->kind == HOLDER_NAME)
+		return 1;
+	if (holder->cgroup) {
+		holder->cgroup_fd = cgroup_find(holder->cgroup, NULL);
+		if (holder->cgroup_fd < 0)
+			return 0;
+		if (watch_cgroup(lease) < 0)
+			return 0;
+		if (cgroup_id(holder->cgroup_fd, &id) == 0)
+			unleased_admit(lease->daemon, id);
+		if (cgroup_populated(holder->cgroup_fd) > 0) {
+			holder->was_entered = true;
+			if (holder->kind == HOLDER_RUN)
+				watch_process(lease);
+			return 1;
+		}
+		if (holder->was_entered)
+			return 0;
+	}
+	return watch_process(lease) == 0;
+}
+
+int holder_enter(struct lease *lease, pid_t pid, struct error *err)
+{
+	struct holder *holder = &lease->holder;
+	int r;
+
+	if (holder->kind != HOLDER_RUN || !holder->owns_cgroup)
+		return error_set(err, -EOPNOTSUPP,
+			"lease L%" PRIu64 " has no cgroup of its own to enter", lease->id);
+	r = cgroup_enter(holder->cgroup_fd, pid);
+	if (r < 0) {
+		errno = -r;
+		return error_set(
+			err, r, "cannot move process %d into the lease's cgroup: %m", (int)pid);
+	}
+	holder->was_entered = true;
+	return 0;
+}
+
+bool holder_is_alive(const struct holder *holder)
+{
+	struct pollfd p = { .fd = holder->pidfd, .events = POLLIN };
+
+	if (holder->cgroup_fd >= 0) {
+		if (cgroup_populated(holder->cgroup_fd) > 0)
+			return true;
+		if (holder->was_entered || holder->kind == HOLDER_CGROUP)
+			return false;
+	}
+	return holder->pidfd >= 0 && poll(&p, 1, 0) == 0;
+}
+
+void holder_signal(const struct holder *holder, int signal)
+{
+	if (holder->kind == HOLDER_RUN && holder->cgroup_fd >= 0)
+		cgroup_signal(holder->cgroup_fd, signal);
+	else if ((holder->kind == HOLDER_PID || holder->kind == HOLDER_RUN) && holder->pidfd >= 0)
+		syscall(SYS_pidfd_send_signal, holder->pidfd, signal, NULL, 0);
+}
+
+void holder_drop_cgroup(struct lease *lease)
+{
+	struct holder *holder = &lease->holder;
+
+	if (holder->kind != HOLDER_RUN || !holder->cgroup)
+		return;
+	cgroup_remove(holder->cgroup);
+	free(holder->cgroup);
+	holder->cgroup = NULL;
+	holder->owns_cgroup = holder->was_entered = holder->is_fenced = false;
+}
+
+void holder_end(struct lease *lease)
+{
+	struct holder *holder = &lease->holder;
+	uint64_t id;
+	int r;
+
+	unwatch(holder);
+	if (holder->cgroup_fd >= 0 && cgroup_id(holder->cgroup_fd, &id) == 0)
+		unleased_forget(lease->daemon, id);
+	if (holder->kind == HOLDER_CGROUP && holder->cgroup_fd >= 0 && holder->is_fenced)
+		fence_detach(holder->cgroup_fd, NULL);
+	if (holder->cgroup_fd >= 0)
+		close(TAKE_FD(holder->cgroup_fd));
+	if (holder->owns_cgroup && holder->cgroup) {
+		r = cgroup_remove(holder->cgroup);
+		if (r < 0 && r != -ENOENT && r != -ENODEV)
+			log_warning("lease L%" PRIu64 ": its cgroup %s stays: %s", lease->id,
+				holder->cgroup, strerror(-r));
+	}
+	holder->owns_cgroup = false;
+}

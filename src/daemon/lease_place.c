@@ -1,0 +1,411 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From waiting to holding: the queue is tried in fair order, a placement becomes shares, charges
+ * and steps, and when the steps are done the holder gets its binding.
+ *
+ * A GPU takes the steps of one transaction at a time. A request that would create on a busy GPU
+ * waits for it, for a moment: that keeps the best choice. A GPU that has been busy for longer
+ * hangs, and is passed.
+ */
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/io.h"
+#include "base/log.h"
+#include "daemon/api.h"
+#include "daemon/executor.h"
+#include "daemon/gpus.h"
+#include "daemon/leases.h"
+#include "daemon/ledger.h"
+#include "mechanism/mechanism.h"
+#include "model/queue.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <systemd/sd-event.h>
+
+/* A create takes a quarter of a second on real hardware; what takes this long does not answer. */
+#define BUSY_TOO_LONG_NS (2 * 1000000000ULL)
+
+enum { LEASE_TRIES = 3 };
+
+void lease_mark_share(const struct lease *lease, const struct lease_share *share, uint64_t id)
+{
+	struct gpu *gpu = &lease->daemon->gpus[share->gpu];
+	int at;
+
+	if (share->mechanism == MECHANISM_WHOLE) {
+		gpu->whole_lease = id;
+		return;
+	}
+	at = gpu_instance_at(gpu, share->profile_id, share->start);
+	for (unsigned c = 0; at >= 0 && c < gpu->seen.instance[at].n_ci; c++)
+		if (gpu->seen.instance[at].ci[c].id == share->ci_id)
+			gpu->seen.instance[at].ci[c].lease = id;
+}
+
+void leases_mark(struct daemon *daemon, unsigned gpu)
+{
+	struct lease *lease;
+
+	list_for_each (lease, &daemon->leases, link)
+		for (unsigned i = 0; i < lease->n_shares; i++)
+			if (lease->share[i].gpu == gpu)
+				lease_mark_share(lease, &lease->share[i], lease->id);
+}
+
+/* What a placement will be as a share. */
+static struct lease_share share_of(const struct daemon *daemon, const struct placement *placement)
+{
+	const struct gpu *gpu = &daemon->gpus[placement->gpu];
+	const struct mig_geometry *geometry = &gpu->facts.geometry;
+	const struct mig_profile *profile = &geometry->profile[placement->profile];
+	struct lease_share share = { .gpu = placement->gpu, .mechanism = placement->mechanism };
+
+	if (placement->how == PLACE_WHOLE) {
+		share.memory_bytes = gpu->facts.memory_bytes;
+		share.compute = 100;
+		share.ci_id = UINT32_MAX;
+		text_copy(share.uuid, sizeof(share.uuid), gpu->facts.uuid);
+		return share;
+	}
+	share.profile_id = profile->id;
+	share.memory_bytes = profile->memory_bytes;
+	share.compute = 100.0f * (float)profile->slices / (float)geometry->n_slices;
+	share.start = placement->start;
+	if (placement->how == PLACE_CACHED) {
+		const struct mig_instance *instance = &gpu->seen.instance[placement->instance];
+		const struct mig_ci *ci = &instance->ci[placement->ci];
+
+		share.start = instance->start;
+		share.ci_id = ci->id;
+		share.compute =
+			100.0f * (float)profile->ci[ci->ci].slices / (float)geometry->n_slices;
+		text_copy(share.uuid, sizeof(share.uuid), ci->uuid);
+	}
+	return share;
+}
+
+struct quota lease_amount(const struct lease *lease)
+{
+	struct quota amount = { 0 };
+
+	for (unsigned i = 0; i < lease->n_shares; i++) {
+		amount.gpus_milli += (uint64_t)(lease->share[i].compute * 10.0f + 0.5f);
+		amount.compute_percent += (uint64_t)(lease->share[i].compute + 0.5f);
+		amount.memory_bytes += lease->share[i].memory_bytes;
+	}
+	return amount;
+}
+
+void lease_drop_shares(struct lease *lease)
+{
+	for (unsigned i = 0; i < lease->n_shares; i++)
+		lease_mark_share(lease, &lease->share[i], 0);
+	charge_release(&lease->share_charge);
+	free(lease->share);
+	lease->share = NULL;
+	lease->n_shares = 0;
+}
+
+int lease_binding(const struct lease *lease, struct binding *ret_binding, struct error *err)
+{
+	*ret_binding = (struct binding){ 0 };
+	for (unsigned i = 0; i < lease->n_shares; i++) {
+		const struct lease_share *share = &lease->share[i];
+		const struct gpu *gpu = &lease->daemon->gpus[share->gpu];
+		const struct mig_instance *instance = NULL;
+		const struct mig_ci *ci = NULL;
+		int at, r;
+
+		if (share->mechanism == MECHANISM_MIG) {
+			at = gpu_instance_at(gpu, share->profile_id, share->start);
+			if (at < 0)
+				return error_set(
+					err, -ENODEV, "its share on GPU %u is gone", share->gpu);
+			instance = &gpu->seen.instance[at];
+			for (unsigned c = 0; c < instance->n_ci; c++)
+				if (instance->ci[c].id == share->ci_id)
+					ci = &instance->ci[c];
+			if (!ci)
+				return error_set(err, -ENODEV,
+					"its compute instance on GPU %u is gone", share->gpu);
+		}
+		r = mechanism_of(share->mechanism)->bind(gpu, instance, ci, ret_binding, err);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static void take_uuids(struct lease *lease)
+{
+	for (unsigned i = 0; i < lease->n_shares; i++) {
+		struct lease_share *share = &lease->share[i];
+		const struct gpu *gpu = &lease->daemon->gpus[share->gpu];
+		int at;
+
+		if (share->mechanism != MECHANISM_MIG)
+			continue;
+		at = gpu_instance_at(gpu, share->profile_id, share->start);
+		for (unsigned c = 0; at >= 0 && c < gpu->seen.instance[at].n_ci; c++)
+			if (gpu->seen.instance[at].ci[c].id == share->ci_id)
+				text_copy(share->uuid, sizeof(share->uuid),
+					gpu->seen.instance[at].ci[c].uuid);
+	}
+}
+
+/* Shares are there: bind the holder. */
+static void activate(struct lease *lease)
+{
+	struct daemon *daemon = lease->daemon;
+	AUTO_FREE struct binding *binding = must_alloc(1, sizeof(*binding));
+	struct error err = ERROR_NONE;
+	char asked[REQUEST_TEXT_MAX];
+	int r;
+
+	take_uuids(lease);
+	r = lease_binding(lease, binding, &err);
+	if (r == 0)
+		r = holder_begin(lease, binding, &err);
+	if (r < 0) {
+		lease_fail(lease, r == -EPERM ? API_NOT_PERMITTED : API_DRIVER, err.text);
+		return;
+	}
+	lease->active_wall_ns = wall_ns();
+	if (lease->request.time_ns)
+		lease->ends_ns = now_ns() + lease->request.time_ns;
+	lease->ends_wall_ns = lease->request.time_ns ? wall_ns() + lease->request.time_ns : 0;
+	if (lease->request.time_ns)
+		lease_arm(lease, lease->request.time_ns);
+	else
+		lease->timer = sd_event_source_disable_unref(lease->timer);
+	event_add(daemon, "lease-active", (int)lease->share[0].gpu, lease->id,
+		"L%" PRIu64 " (%s) holds %s on GPU %u", lease->id,
+		request_text(&lease->request, asked), lease->share[0].uuid, lease->share[0].gpu);
+	lease_set_state(lease, LEASE_ACTIVE);
+}
+
+static void steps_failed(struct lease *lease, const struct txn_result *result)
+{
+	struct daemon *daemon = lease->daemon;
+
+	lease_drop_shares(lease);
+	lease->tries++;
+	if (result->gpu >= 0)
+		lease->avoid |= 1u << result->gpu;
+	if (lease->is_unwanted) {
+		lease_finish(lease, LEASE_ENDED);
+		return;
+	}
+	event_add(daemon, "lease-retry", result->gpu, lease->id, "L%" PRIu64 ": %s", lease->id,
+		result->text);
+	if (lease->tries >= LEASE_TRIES) {
+		lease_fail(lease, API_DRIVER, result->text);
+		return;
+	}
+	lease_set_reason(lease, result->text);
+	lease_set_state(lease, LEASE_QUEUED);
+}
+
+struct prepared {
+	struct daemon *daemon;
+	uint64_t lease;
+};
+
+static void on_prepared(void *context, const struct txn_result *result)
+{
+	struct prepared *prepared = context;
+	struct daemon *daemon = prepared->daemon;
+	struct lease *lease = lease_by_id(daemon, prepared->lease);
+
+	free(prepared);
+	if (lease && result->code < 0)
+		steps_failed(lease, result);
+	else if (lease && lease->is_unwanted)
+		lease_finish(lease, LEASE_ENDED);
+	else if (lease)
+		activate(lease);
+	leases_pump(daemon);
+}
+
+/* Puts a placement into force; the lease may be active, or over, when this returns. */
+static void prepare(struct lease *lease, const struct placement *placements)
+{
+	struct daemon *daemon = lease->daemon;
+	AUTO_FREE struct step *steps =
+		must_alloc(lease->n_shares * (MIG_INSTANCES_MAX + 1), sizeof(*steps));
+	struct prepared *prepared;
+	unsigned n = 0;
+	char what[48];
+
+	for (unsigned i = 0; i < lease->n_shares; i++)
+		if (placements[i].how == PLACE_CREATE)
+			n += plan_placement(daemon->gpus, &placements[i], steps + n);
+	for (unsigned i = 0; i < lease->n_shares; i++)
+		lease_mark_share(lease, &lease->share[i], lease->id);
+	holder_plan(lease);
+	lease_set_state(lease, LEASE_PLACED);
+	if (n == 0) {
+		activate(lease);
+		return;
+	}
+	prepared = must_alloc(1, sizeof(*prepared));
+	*prepared = (struct prepared){ daemon, lease->id };
+	snprintf(what, sizeof(what), "lease L%" PRIu64, lease->id);
+	txn_start(daemon, what, steps, n, NULL, on_prepared, prepared);
+}
+
+/* One process can use one MIG instance only: several would be paid for and not used. */
+static int check_one_process(
+	const struct lease *lease, const struct placement *placements, struct error *err)
+{
+	if (lease->request.n_gpus < 2 || placements[0].how == PLACE_WHOLE ||
+		(lease->holder.kind != HOLDER_RUN && lease->holder.kind != HOLDER_PID))
+		return 0;
+	error_set(err, -EINVAL,
+		"CUDA uses one MIG instance per process, so %u of them for one command would lie "
+		"idle: ask for one larger share, for whole GPUs (--mechanism whole), or hold them "
+		"by name for several processes (carve lease --name N)",
+		lease->request.n_gpus);
+	return API_NEVER;
+}
+
+/* GPUs that a create would have to wait for: busy; of these, those that hang are not waited for. */
+static uint32_t busy_gpus(const struct daemon *daemon, bool hanging)
+{
+	uint64_t now = now_ns();
+	uint32_t mask = 0;
+
+	for (unsigned i = 0; i < daemon->n_gpus; i++)
+		if (gpu_is_busy(daemon, i) &&
+			(!hanging || now - daemon->runtime[i].busy_since_ns > BUSY_TOO_LONG_NS))
+			mask |= 1u << i;
+	return mask;
+}
+
+int lease_try(struct lease *lease, uint32_t avoid, uint32_t *ret_busy, struct error *err)
+{
+	struct daemon *daemon = lease->daemon;
+	unsigned n = lease->request.n_gpus;
+	AUTO_FREE struct placement *placements = must_alloc(n, sizeof(*placements));
+	uint32_t busy = busy_gpus(daemon, false);
+	struct quota amount;
+	int r;
+
+	*ret_busy = 0;
+	avoid |= lease->avoid | busy_gpus(daemon, true);
+	if (daemon->driver_let_go) {
+		error_set(err, -EAGAIN,
+			"the driver is drained for maintenance (carve undrain --driver takes it up "
+			"again)");
+		return PLACE_E_NO_ROOM;
+	}
+	r = place(daemon->gpus, daemon->n_gpus, &lease->request, avoid, placements, err);
+	if (r == PLACE_E_NEVER)
+		return API_NEVER;
+	if (r != 0)
+		return PLACE_E_NO_ROOM;
+	r = check_one_process(lease, placements, err);
+	if (r != 0)
+		return r;
+	for (unsigned i = 0; i < n; i++)
+		if (placements[i].how == PLACE_CREATE && (busy & 1u << placements[i].gpu))
+			*ret_busy |= 1u << placements[i].gpu;
+	if (*ret_busy) {
+		error_set(err, -EBUSY, "GPU %u is being changed for another request",
+			(unsigned)__builtin_ctz(*ret_busy));
+		return PLACE_E_NO_ROOM;
+	}
+	if (lease->request.explain)
+		lease->why = place_explain(daemon->gpus, daemon->n_gpus, &lease->request, avoid);
+	lease->share = must_alloc(n, sizeof(*lease->share));
+	lease->n_shares = n;
+	for (unsigned i = 0; i < n; i++)
+		lease->share[i] = share_of(daemon, &placements[i]);
+	amount = lease_amount(lease);
+	if (charge_take(&lease->share_charge, lease->tenant, &amount, err) != 0) {
+		lease_drop_shares(lease);
+		return API_QUOTA;
+	}
+	prepare(lease, placements);
+	return 0;
+}
+
+static void wait_for(struct lease *lease, unsigned position, const char *what)
+{
+	bool is_news = lease->position != position || !text_eq(lease->waits_for, what);
+
+	lease->position = position;
+	if (!is_news)
+		return;
+	free(lease->waits_for);
+	lease->waits_for = must_strdup(what);
+	api_lease_changed(lease);
+}
+
+/* The waiting requests in the order in which they are tried; returns how many. */
+static unsigned queue_of(struct daemon *daemon, struct waiting *waiting)
+{
+	struct lease *lease;
+	unsigned n = 0;
+
+	list_for_each (lease, &daemon->leases, link)
+		if (lease->state == LEASE_QUEUED)
+			waiting[n++] = (struct waiting){ lease->id, &lease->request,
+				lease->tenant->uid, lease->waiting_since_ns,
+				lease->tenant->held.gpus_milli * 1000 };
+	queue_sort(waiting, n);
+	return n;
+}
+
+static void pump_once(struct daemon *daemon)
+{
+	AUTO_FREE struct waiting *waiting = must_alloc(daemon->n_queued, sizeof(*waiting));
+	unsigned n = queue_of(daemon, waiting), position = 0;
+	uint32_t kept = 0;
+	bool is_first = true;
+
+	for (unsigned i = 0; i < n; i++) {
+		struct lease *lease = lease_by_id(daemon, waiting[i].id);
+		struct error err = ERROR_NONE;
+		uint32_t busy;
+		int r;
+
+		if (!lease || lease->state != LEASE_QUEUED)
+			continue;
+		r = lease_try(lease, kept, &busy, &err);
+		if (r == 0)
+			continue;
+		if (r == API_QUOTA || r == PLACE_E_NO_ROOM) {
+			wait_for(lease, ++position, err.text);
+			kept |= busy;
+			if (is_first && r != API_QUOTA) {
+				kept |= queue_keep_for(
+					&waiting[i], daemon->gpus, daemon->n_gpus, now_ns());
+				is_first = false;
+			}
+			continue;
+		}
+		lease_fail(lease, r, err.text);
+	}
+}
+
+/* Ends and activations call for another try while one is under way: one more round, not a
+ * recursion. */
+void leases_pump(struct daemon *daemon)
+{
+	static bool is_pumping, again;
+
+	if (!daemon->is_restored || daemon->n_queued == 0)
+		return;
+	again = true;
+	if (is_pumping)
+		return;
+	is_pumping = true;
+	while (again && daemon->n_queued > 0) {
+		again = false;
+		pump_once(daemon);
+	}
+	is_pumping = false;
+}

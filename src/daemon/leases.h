@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * The lease manager: takes requests, queues them in fair order, places them, has their steps done,
+ * binds them to their holder and takes the shares back when the holder is gone. model/lease.h has
+ * the states.
+ */
+
+#include "daemon/daemon.h"
+#include "daemon/holder.h"
+#include "model/binding.h"
+#include "model/lease.h"
+#include "model/place.h"
+#include "model/request.h"
+
+#include <jansson.h>
+
+struct error;
+struct peer;
+struct placement;
+
+/* A share that a lease holds, named so that it can be found again after a restart. */
+struct lease_share {
+	uint32_t gpu;
+	enum mechanism mechanism;
+	uint32_t profile_id, start, ci_id; /* of a MIG share */
+	char uuid[48];			   /* MIG or GPU uuid; "" until it is known */
+	uint64_t memory_bytes;
+	float compute; /* percent of the GPU */
+};
+
+struct lease {
+	struct daemon *daemon;
+	struct list link; /* in daemon->leases */
+	uint64_t id;
+	enum lease_state state;
+	struct request request;
+	struct holder holder;
+	char *name;   /* NULL none */
+	char *why;    /* --explain; NULL */
+	char *reason; /* why it failed or ended; NULL */
+	struct tenant *tenant;
+	struct charge count_charge; /* the lease itself, from the request on */
+	struct charge share_charge; /* GPUs, memory, compute, from the placing on */
+	unsigned n_shares;
+	struct lease_share *share;
+	uint64_t created_wall_ns, active_wall_ns, waiting_since_ns,
+		ends_ns; /* ends_ns: monotonic; 0 none */
+	uint64_t ends_wall_ns;
+	unsigned position; /* in the queue, from 1; 0: not queued */
+	char *waits_for;   /* NULL none */
+	unsigned tries;	   /* placements whose steps failed */
+	bool is_unwanted;  /* to be ended as soon as its steps are done */
+	bool has_failed;   /* its GPU or share is gone: FAILED, not ENDED, once its holder has ended
+			    */
+	int status;	   /* HTTP status that goes with `reason` when it failed; 0 */
+	uint32_t avoid;	   /* GPUs where they did */
+	unsigned users_open; /* answers awaited before it ends */
+	bool users_seen;
+	sd_event_source *timer; /* wait, time or grace over; users asked again */
+};
+
+/*
+ * Asks for a lease on behalf of a peer. On success the lease exists in some state (it may be
+ * active, or failed: then *ret_lease is NULL and the answer is in `err`). Returns 0, or an HTTP
+ * status (api.h) with the sentence in `err`.
+ */
+int lease_request(struct daemon *daemon, const struct peer *peer, const struct request *request,
+	const struct holder_wish *wish, struct lease **ret_lease, struct error *err);
+
+struct lease *lease_find(struct daemon *daemon, const char *id_or_name);
+struct lease *lease_by_id(struct daemon *daemon, uint64_t id);
+
+/* Ends a lease: its processes get SIGTERM and, after `grace_ns`, SIGKILL. `why` becomes its reason.
+ */
+void lease_end(struct lease *lease, uint64_t grace_ns, const char *why);
+/* Lets it end `time_ns` from now. */
+void lease_extend(struct lease *lease, uint64_t time_ns);
+/* The holder is gone (or its child has ended and no other process lives in its cgroup). */
+void lease_holder_gone(struct lease *lease);
+
+/* Tries the queue again: something has become free, or may have. */
+void leases_pump(struct daemon *daemon);
+/* Marks what leases hold in the view of a GPU (gpu_rebuild calls it). */
+void leases_mark(struct daemon *daemon, unsigned gpu);
+/* A GPU's health has changed. */
+void leases_gpu_changed(struct daemon *daemon, unsigned gpu);
+/* A GPU was looked at: leases whose share is not there any more are told, and fail. */
+void leases_check_shares(struct daemon *daemon, unsigned gpu);
+/* With the driver drained: ends the workers once no lease holds a share; false while one does. */
+bool driver_let_go(struct daemon *daemon);
+/* Tells of processes that use a managed GPU without a lease. */
+void leases_check_unleased(struct daemon *daemon, unsigned gpu);
+/* The lease in whose cgroup (or as whose process) this one runs; NULL. */
+struct lease *lease_of_process(struct daemon *daemon, pid_t pid);
+
+/* Reads the ledger's leases at the start, after unfinished steps were put back. */
+void leases_recall(struct daemon *daemon);
+void leases_done(struct daemon *daemon);
+
+/* A lease that is over: kept for a while, so that who asks late learns why. NULL if not known. */
+struct lease_over {
+	uint64_t id;
+	uid_t uid;
+	enum lease_state state;
+	int status;
+	char *reason;
+};
+const struct lease_over *lease_over_find(const struct daemon *daemon, const char *id);
+
+/* What its holder needs. */
+int lease_binding(const struct lease *lease, struct binding *ret_binding, struct error *err);
+
+/*
+ * Between the files of the lease manager.
+ */
+/* The only writer of lease->state: records it, tells who waits for it. */
+void lease_set_state(struct lease *lease, enum lease_state next);
+struct lease *lease_new(struct daemon *daemon, uint64_t id);
+/* Gives everything back and forgets it; `lease` is gone afterwards. */
+void lease_finish(struct lease *lease, enum lease_state last);
+/* Finishes as failed, with an HTTP status and the reason. */
+void lease_fail(struct lease *lease, int status, const char *reason);
+void lease_set_reason(struct lease *lease, const char *reason);
+/* Arms the lease's one timer for that time from now. */
+void lease_arm(struct lease *lease, uint64_t in_ns);
+/* Asks the driver who is still on its shares, and finishes when nobody is. */
+void lease_check_users(struct lease *lease);
+/* Places it now if there is room. 0; PLACE_E_NO_ROOM; or an HTTP status, not kept. `busy`: see
+ * pump. */
+int lease_try(struct lease *lease, uint32_t avoid, uint32_t *ret_busy, struct error *err);
+/* Sets or clears the mark of one share in the GPU's view. */
+void lease_mark_share(const struct lease *lease, const struct lease_share *share, uint64_t id);
+/* What its shares cost. */
+struct quota lease_amount(const struct lease *lease);
+/* Gives its shares and their charge back. */
+void lease_drop_shares(struct lease *lease);
+/* Writes it to the ledger. */
+void lease_record(struct lease *lease);

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* Objects of the API as JSON (docs/protocol.md). All return new references. */
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct daemon;
+struct lease;
+struct mig_ci;
+struct mig_instance;
+struct peer;
+struct plan;
+
+json_t *render_gpu(struct daemon *daemon, unsigned gpu, const struct peer *peer);
+json_t *render_shares(struct daemon *daemon);
+json_t *render_share(struct daemon *daemon, unsigned gpu, const struct mig_instance *instance,
+	const struct mig_ci *ci);
+json_t *render_lease(struct lease *lease, const struct peer *peer);
+json_t *render_plan(struct daemon *daemon, const struct plan *plan, const struct peer *peer);
+/* One process; null command for who may not see it. */
+json_t *render_process(struct daemon *daemon, int32_t pid, const struct peer *peer);
+/* The JSON string, or null for NULL or text that is not UTF-8. */
+json_t *render_text(const char *text);
+/* Seconds of a time in nanoseconds; null for 0. */
+json_t *render_time(uint64_t ns);

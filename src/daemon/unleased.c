@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/unleased.h"
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "daemon/daemon.h"
+#include "daemon/gpus.h"
+#include "daemon/leases.h"
+#include "driver/cgroup.h"
+#include "driver/fence.h"
+#include "driver/nodes.h"
+#include "driver/process.h"
+
+#include <glob.h>
+#include <stdio.h>
+
+void unleased_admit(struct daemon *daemon, uint64_t cgroup_id)
+{
+	if (daemon->guard)
+		guard_admit(daemon->guard, cgroup_id);
+}
+
+void unleased_forget(struct daemon *daemon, uint64_t cgroup_id)
+{
+	if (daemon->guard)
+		guard_forget(daemon->guard, cgroup_id);
+}
+
+static void admit_path(struct daemon *daemon, const char *path)
+{
+	AUTO_CLOSE int fd = cgroup_find(path, NULL);
+	uint64_t id;
+
+	if (fd >= 0 && cgroup_id(fd, &id) == 0)
+		guard_admit(daemon->guard, id);
+}
+
+/* Configured cgroups are globs over the tree ("/system.slice/nvidia-persistenced.service"). */
+static void admit_configured(struct daemon *daemon)
+{
+	for (unsigned i = 0; i < daemon->config.n_unleased_allow; i++) {
+		AUTO_FREE char *pattern =
+			must_asprintf("%s/%s", cgroup_mount(), daemon->config.unleased_allow[i]);
+		glob_t found;
+
+		if (glob(pattern, GLOB_ONLYDIR, NULL, &found) != 0)
+			continue;
+		for (size_t k = 0; k < found.gl_pathc; k++)
+			admit_path(daemon, found.gl_pathv[k] + strlen(cgroup_mount()));
+		globfree(&found);
+	}
+}
+
+static void admit_leases(struct daemon *daemon)
+{
+	struct lease *lease;
+	uint64_t id;
+
+	list_for_each (lease, &daemon->leases, link)
+		if (lease->holder.cgroup_fd >= 0 && cgroup_id(lease->holder.cgroup_fd, &id) == 0)
+			guard_admit(daemon->guard, id);
+}
+
+void unleased_update(struct daemon *daemon)
+{
+	struct binding_node nodes[BINDING_NODES_MAX];
+	AUTO_FREE char *own = NULL;
+	struct error err = ERROR_NONE;
+	unsigned n = 0;
+
+	if (!daemon->is_root)
+		return;
+	daemon->guard = guard_off(daemon->guard);
+	guard_clear(NULL);
+	if (daemon->config.unleased != UNLEASED_DENY)
+		return;
+	for (unsigned i = 0; i < daemon->n_gpus; i++)
+		if (daemon->gpus[i].managed)
+			n += nodes_of_gpu(&daemon->gpus[i], nodes + n, BINDING_NODES_MAX - n);
+	if (n == 0)
+		return;
+	if (guard_on(&daemon->guard, nodes, n, &err) < 0) {
+		daemon->guard = NULL;
+		log_warning("unleased: deny cannot be held: %s; use without a lease is only told",
+			err.text);
+		return;
+	}
+	/* the daemon and its workers must reach the driver; in the root cgroup everybody would be
+	 * admitted */
+	if (cgroup_of(0, &own, NULL) == 0 && !text_eq(own, "/"))
+		admit_path(daemon, own);
+	else
+		log_warning("carved runs in the root cgroup: with unleased: deny, start it in one "
+			    "of its own");
+	admit_configured(daemon);
+	admit_leases(daemon);
+}
+
+struct lease *lease_of_process(struct daemon *daemon, pid_t pid)
+{
+	struct lease *lease;
+
+	list_for_each (lease, &daemon->leases, link) {
+		if (lease->state != LEASE_ACTIVE && lease->state != LEASE_RELEASING)
+			continue;
+		if (lease->holder.cgroup ? cgroup_contains(lease->holder.cgroup, pid)
+					 : lease->holder.pid == pid)
+			return lease;
+	}
+	return NULL;
+}
+
+static bool was_told(struct gpu_runtime *runtime, int32_t pid)
+{
+	int32_t *told;
+
+	vec_for_each (told, &runtime->reported)
+		if (*told == pid)
+			return true;
+	return false;
+}
+
+/* Holders that are no process tree of ours (names, pids with children) cannot be told apart: not
+ * reported. */
+static bool is_leased_openly(struct daemon *daemon, unsigned gpu, const struct gpu_process *process)
+{
+	struct lease *lease;
+
+	list_for_each (lease, &daemon->leases, link)
+		for (unsigned i = 0; i < lease->n_shares && lease->state == LEASE_ACTIVE; i++) {
+			const struct lease_share *share = &lease->share[i];
+			int instance;
+
+			if (share->gpu != gpu || lease->holder.cgroup)
+				continue;
+			if (share->mechanism == MECHANISM_WHOLE)
+				return true;
+			instance = gpu_instance_at(
+				&daemon->gpus[gpu], share->profile_id, share->start);
+			if (instance >= 0 &&
+				daemon->gpus[gpu].seen.instance[instance].gi == process->gi)
+				return true;
+		}
+	return false;
+}
+
+void leases_check_unleased(struct daemon *daemon, unsigned gpu)
+{
+	struct gpu_runtime *runtime = &daemon->runtime[gpu];
+	const struct gpu_seen *seen = &daemon->gpus[gpu].seen;
+
+	if (!daemon->gpus[gpu].managed || daemon->config.unleased == UNLEASED_ALLOW)
+		return;
+	for (size_t i = 0; i < runtime->reported.n;) {
+		bool is_there = false;
+
+		for (unsigned k = 0; k < seen->n_processes; k++)
+			is_there |= seen->process[k].pid == runtime->reported.at[i];
+		if (is_there)
+			i++;
+		else
+			runtime->reported.at[i] = runtime->reported.at[--runtime->reported.n];
+	}
+	for (unsigned k = 0; k < seen->n_processes; k++) {
+		const struct gpu_process *process = &seen->process[k];
+		struct process_info info;
+		char who[256];
+
+		if (was_told(runtime, process->pid) || lease_of_process(daemon, process->pid) ||
+			is_leased_openly(daemon, gpu, process) ||
+			process_look(process->pid, &info) < 0)
+			continue;
+		*vec_add(&runtime->reported) = process->pid;
+		event_add(daemon, "unleased-use", (int)gpu, 0,
+			"GPU %u is used without a lease by %s", gpu,
+			process_text(&info, who, sizeof(who)));
+	}
+}

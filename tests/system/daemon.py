@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: Apache-2.0
+"""carved over its API: layouts, leases, the queue, permissions, failures, bad input."""
+import os
+import socket
+import subprocess
+import sys
+import time
+
+from node import CARVED, Node, SIM, Skip, UnixConnection, claim, equal, is_root, needs_fence, run_claims, true
+
+MIG_ON = "version: carve/v1\nlayouts:\n  on:\n  - gpus: all\n    mig: [dynamic]\n"
+
+
+def apply(node, text, wait=True, **options):
+    answer = node.post("/v1/apply", dict({"file": "test.yaml", "text": text}, **options))
+    if answer.status != 202 or not wait:
+        return answer
+    path = "/v1/operations/%s?wait=10" % answer["operation"]["id"]
+    return node.wait_for(lambda: done(node.get(path)), "the apply to end", 60)
+
+
+def done(answer):
+    return answer if answer["operation"]["state"] != "running" else None
+
+
+def started(machine="dgx-h100", **options):
+    node = Node(machine, **options)
+    node.start()
+    return node
+
+
+@claim
+def a_layout_is_planned_applied_exported_and_then_nothing_is_left_to_do():
+    with started() as node:
+        text = "version: carve/v1\nlayouts:\n  day:\n  - gpus: [0, 1]\n    mig: [3g.40gb@4, 2g.20gb@0, 1g.10gb*2]\n"
+        plan = node.post("/v1/plan", {"text": text})
+        equal(plan["verdict"], "changes")
+        equal(apply(node, text)["operation"]["state"], "done")
+        equal(node.post("/v1/plan", {"text": text})["verdict"], "nothing")
+        export = node.get("/v1/layout")["layout"]
+        equal(node.post("/v1/plan", {"text": export})["verdict"], "nothing")
+        there = [(i["profile"], i["start"]) for i in node.state()["gpus"][0]["gpu_instances"]]
+        true(("3g.40gb", 4) in there and ("2g.20gb", 0) in there, there)
+        equal(len(there), 4)
+
+
+@claim
+def a_failed_step_puts_everything_back_at_its_former_place():
+    with started() as node:
+        first = "version: carve/v1\nlayouts:\n  a:\n  - gpus: all\n    mig: [3g.40gb@0, 1g.10gb@5]\n"
+        second = "version: carve/v1\nlayouts:\n  b:\n  - gpus: all\n    mig: [4g.40gb, 2g.20gb@4]\n"
+        equal(apply(node, first)["operation"]["state"], "done")
+        before = [gpu["gpu_instances"] for gpu in node.state()["gpus"]]
+        for call in (1, 7, 12, 16):
+            node.sim("inject", "nvmlDeviceCreateGpuInstanceWithPlacement:code=UNKNOWN,call=%d" % call)
+            answer = apply(node, second)
+            equal(answer["operation"]["state"], "failed")
+            true("put back" in answer["operation"]["error"], answer)
+            node.sim("inject", "--clear")
+            equal([gpu["gpu_instances"] for gpu in node.state()["gpus"]], before)
+
+
+@claim
+def a_request_gets_the_smallest_share_that_serves_it_and_is_told_what_it_got():
+    with started() as node:
+        apply(node, MIG_ON)
+        lease = node.lease("a", memory="10G")["lease"]
+        equal((lease["state"], lease["got"][0]["profile"]), ("active", "1g.10gb"))
+        lease = node.lease("b", compute=25)["lease"]
+        equal(lease["got"][0]["profile"], "2g.20gb")
+        equal(node.post("/v1/leases/a/release")["lease"]["state"], "ended")
+        again = node.lease("c", memory="10G")["lease"]
+        true(again["waited"] < 5, "an idle instance is kept as a cache")
+        equal(again["got"][0]["uuid"], [s for s in node.get("/v1/shares")["shares"] if s["lease"] == again["id"]][0]["uuid"])
+
+
+@claim
+def who_waits_is_told_for_what_and_gets_it_when_it_is_free():
+    with started("h200") as node:
+        apply(node, MIG_ON)
+        node.lease("big", profile="7g.141gb")
+        waiting = node.lease("next", wait_reply=0, profile="1g.18gb")
+        equal((waiting.status, waiting["lease"]["state"], waiting["lease"]["queue_position"]), (202, "queued", 1))
+        true(waiting["lease"]["waits_for"], "it says for what")
+        equal(node.lease("now", profile="1g.18gb", wait=0).status, 503)
+        node.post("/v1/leases/big/release")
+        node.wait_for(lambda: node.get("/v1/leases/next")["lease"]["state"] == "active", "its turn")
+
+
+@claim
+def bad_input_is_answered_in_one_sentence_and_changes_nothing():
+    with started() as node:
+        before = node.state()["gpus"]
+        for status, body in (
+                (400, {"request": {"memroy": "10G"}, "holder": {"kind": "name", "name": "x"}}),
+                (400, {"request": {"memory": "lots"}, "holder": {"kind": "name", "name": "x"}}),
+                (400, {"request": {}, "holder": {"kind": "ghost"}}),
+                (400, {"request": {}, "holder": {"kind": "pid"}}),
+                (400, {"request": {}, "holder": {"kind": "name", "name": "a/b"}}),
+                (400, {"request": [], "holder": {"kind": "name", "name": "x"}}),
+                (422, {"request": {"memory": "900G"}, "holder": {"kind": "name", "name": "x"}}),
+                (422, {"request": {"profile": "9g.1gb"}, "holder": {"kind": "name", "name": "x"}})):
+            answer = node.post("/v1/leases", body)
+            equal((status, answer.status), (status, answer.status if answer.status in (400, 422) else status))
+            true(len(answer["error"]["message"]) > 10, answer)
+        equal(node.get("/v1/nothing").status, 404)
+        equal(node.get("/v1/leases/L99").status, 404)
+        answer = node.post("/v1/plan", {"file": "day.yaml", "text": "version: carve/v1\nlayouts: [\n"})
+        true(answer.status == 400 and "day.yaml:" in answer["error"]["message"], answer)
+        connection = UnixConnection(node.socket, 10)
+        connection.request("POST", "/v1/leases", "{" * 100)
+        equal(connection.getresponse().status, 400)
+        connection.close()
+        connection = UnixConnection(node.socket, 10)
+        connection.request("POST", "/v1/leases", "x" * (2 << 20))
+        equal(connection.getresponse().status, 413)
+        connection.close()
+        equal(node.state()["gpus"], before)
+
+
+@claim
+def a_thousand_idle_connections_do_not_keep_others_out():
+    with started() as node:
+        idle = []
+        for _ in range(1000):
+            one = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            one.connect(node.socket)
+            idle.append(one)
+        equal(node.get("/v1/health")["status"], "ok")
+        for one in idle:
+            one.close()
+
+
+@claim
+def a_lease_on_another_gpu_completes_while_a_driver_call_is_blocked():
+    with started(config="driver-timeout: 3s\n") as node:
+        apply(node, MIG_ON)
+        node.sim("inject", "nvmlDeviceCreateGpuInstanceWithPlacement:hang,times=all,gpu=0")
+        blocked = node.post("/v1/leases", {"request": {"profile": "1g.10gb", "gpu": "0"}, "wait_reply": 0,
+                                           "holder": {"kind": "name", "name": "blocked"}})
+        true(blocked.status in (201, 202), blocked)
+        begun = time.monotonic()
+        other = node.post("/v1/leases", {"request": {"profile": "1g.10gb", "gpu": "1"},
+                                         "holder": {"kind": "name", "name": "other"}})
+        equal(other["lease"]["state"], "active")
+        true(time.monotonic() - begun < 2.5, "it did not wait for GPU 0")
+        node.sim("inject", "--clear")
+
+
+@claim
+def quotas_hold_and_say_what_is_left():
+    with started(config="quotas:\n- default: true\n  leases: 2\n") as node:
+        equal(node.lease("a").status, 201)
+        equal(node.lease("b").status, 201)
+        answer = node.lease("c")
+        equal((answer.status, answer["error"]["code"]), (429, "quota"))
+        node.post("/v1/leases/a/release")
+        equal(node.lease("c").status, 201)
+
+
+@claim
+def a_bad_configuration_is_refused_whole_and_the_old_one_goes_on():
+    with started(config="quotas:\n- default: true\n  leases: 1\n") as node:
+        with open(node.config_path, "w", encoding="utf-8") as file:
+            file.write("quotas:\n- default: true\n  leases: 5\nunleashed: deny\n")
+        answer = node.post("/v1/reload")
+        true(answer.status == 400 and "carved.yaml:4:" in answer["error"]["message"], answer)
+        equal(node.lease("a").status, 201)
+        equal(node.lease("b").status, 429)
+
+
+@claim
+def only_administrators_change_gpus_and_only_owners_release():
+    if not is_root():
+        raise Skip("becoming another user takes root")
+    with started() as node:
+        node.lease("a")
+        def as_nobody(method, path):
+            out = subprocess.run(["curl", "-s", "-o", os.devnull, "-w", "%{http_code}", "--unix-socket", node.socket,
+                                  "-X", method, "http://carve" + path], user=65534, group=65534, extra_groups=[],
+                                 stdout=subprocess.PIPE, universal_newlines=True, check=False, cwd="/")
+            return int(out.stdout)
+        for path in ("/v1/leases/a/release", "/v1/gpus/0/manage", "/v1/apply", "/v1/reload", "/v1/gpus/0/drain",
+                     "/v1/driver/drain"):
+            equal((path, as_nobody("POST", path)), (path, 403))
+        equal(as_nobody("GET", "/v1/node"), 200)
+
+
+@claim
+def a_lost_gpu_gets_no_leases_until_it_is_back():
+    with started("h200", config="health-interval: 200ms\n") as node:
+        node.sim("lose", "0")
+        node.wait_for(lambda: node.get("/v1/gpus/0")["gpu"]["health"] == "lost", "the loss to be seen")
+        true(node.lease("a", wait=0).status in (422, 503), "no placement")
+        node.sim("recover", "0")
+        node.wait_for(lambda: node.get("/v1/gpus/0")["gpu"]["health"] == "healthy", "it to be back")
+        equal(node.lease("b").status, 201)
+
+
+@claim
+def two_daemons_exclude_each_other_on_one_node():
+    with started() as node:
+        second = subprocess.run([CARVED, "--config", node.config_path], env=node.env, stdout=subprocess.PIPE,
+                                stderr=subprocess.STDOUT, universal_newlines=True, timeout=20, check=False)
+        equal(second.returncode, 1)
+        true("carved" in second.stdout, second.stdout)
+
+
+@claim
+def a_job_runs_fenced_in_its_share_and_gives_it_back_however_it_ends():
+    needs_fence()
+    with started() as node:
+        apply(node, MIG_ON)
+        out = node.carve("run", "--profile", "1g.10gb", "--", SIM, "hold", "--time", "10ms")
+        equal((out.returncode, out.stderr), (0, ""))
+        equal(node.carve("run", "--profile", "1g.10gb", "--", "sh", "-c", "exit 7").returncode, 7)
+        equal(node.get("/v1/leases")["leases"], [])
+        inside = node.carve("run", "--profile", "1g.10gb", "--", SIM, "hold", "--device", "1", "--time", "10ms")
+        true(inside.returncode != 0, "another GPU's node cannot be opened from within")
+        child = node.spawn("run", "--profile", "2g.20gb", "--", "sleep", "100")
+        node.wait_for(lambda: [l for l in node.leases().values() if l["state"] == "active"], "the job to run")
+        child.kill()
+        child.wait()
+        equal(len(node.leases()), 1)  # carve is dead, its job lives and keeps the share
+        node.post("/v1/leases/%s/release" % list(node.leases())[0], {"grace": 0})
+        node.wait_for(lambda: not node.leases(), "the lease to end")
+
+
+if __name__ == "__main__":
+    run_claims(sys.modules[__name__])
