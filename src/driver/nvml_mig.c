@@ -8,6 +8,9 @@
 #include <errno.h>
 #include <stdlib.h>
 
+/* For taking back what was just made. */
+enum { TRIES = 4 };
+
 int nvml_mig_mode(struct nvml_gpu *gpu, bool *ret_on, bool *ret_pending, struct error *err)
 {
 	unsigned current, pending;
@@ -65,9 +68,15 @@ int nvml_mig_create(struct nvml_gpu *gpu, uint32_t profile_id, uint32_t start, u
 			gpu->pci, profile_id, start);
 	code = nvml.nvmlGpuInstanceGetInfo(instance, &info);
 	if (code != NVML_SUCCESS) {
+		int r = nvml_fail(code, err, "GPU %s does not tell the new GPU instance", gpu->pci);
+
 		/* without its id it would be nobody's */
-		nvml.nvmlGpuInstanceDestroy(instance);
-		return nvml_fail(code, err, "GPU %s does not tell the new GPU instance", gpu->pci);
+		for (unsigned i = 0; i < TRIES; i++) {
+			if (nvml.nvmlGpuInstanceDestroy(instance) == NVML_SUCCESS)
+				return r;
+		}
+		return error_prefix(
+			err, -ENOTRECOVERABLE, "an instance that could not be put back");
 	}
 	*ret_gi = info.id;
 	return 0;
@@ -226,9 +235,15 @@ int nvml_mig_compute_create(struct nvml_gpu *gpu, uint32_t gi, uint32_t profile_
 			gpu->pci, profile_id, gi);
 	code = compute_info(compute, &info);
 	if (code != NVML_SUCCESS) {
-		nvml.nvmlComputeInstanceDestroy(compute);
-		return nvml_fail(
+		int r = nvml_fail(
 			code, err, "GPU %s does not tell the new compute instance", gpu->pci);
+
+		for (unsigned i = 0; i < TRIES; i++) {
+			if (nvml.nvmlComputeInstanceDestroy(compute) == NVML_SUCCESS)
+				return r;
+		}
+		return error_prefix(
+			err, -ENOTRECOVERABLE, "an instance that could not be put back");
 	}
 	*ret_ci = info.id;
 	return 0;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * MIG through NVML: one call of the driver's each, nothing undone. Errors as in nvml.h. The ids are
- * the driver's: of profiles those that create takes, of instances those that it gave.
+ * MIG through NVML: one thing done each. Errors as in nvml.h; -ENOTRECOVERABLE where something was
+ * made that the driver then neither told nor took back. The ids are the driver's: of profiles those
+ * that create takes, of instances those that it gave.
  */
 
 #include "driver/nvml.h"

@@ -107,7 +107,8 @@ static int unmake(struct nvml_gpu *nvml, uint32_t gi, unsigned first, int code, 
 		if (undo_destroy(nvml, gi, (int)compute[i].id, &why) < 0)
 			return failed_twice(err, &what, &why);
 	}
-	return code;
+	/* one that the driver had made, but not told, was among them */
+	return code == -ENOTRECOVERABLE ? -EIO : code;
 }
 
 /* A compute instance of that profile; where this product has another id for as many slices (the
