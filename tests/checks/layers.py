@@ -23,7 +23,7 @@ MAY_USE = {
 MAY_USE_PUBLIC = {"client", "cli"}
 # Other people's libraries, and the rooms that may use them.
 LIBRARIES = {
-    "jansson.h": {"model", "client", "daemon", "cli", "sim"},
+    "jansson.h": {"model", "client", "doctor", "daemon", "cli", "sim"},
     "libfyaml.h": {"model", "sim"},
     "sqlite3.h": {"daemon"},
     "microhttpd.h": {"daemon"},
