@@ -107,8 +107,9 @@ static int set_profile(struct request *request, const char *value, struct error 
 			"example " PROFILE_NAME_EXAMPLES,
 			value);
 	if (name.ci_slices)
-		snprintf(text, sizeof(text), "%uc.", name.ci_slices);
-	strcat(text, name.gi);
+		snprintf(text, sizeof(text), "%uc.%s", name.ci_slices, name.gi);
+	else
+		text_copy(text, sizeof(text), name.gi);
 	if (strlen(text) >= sizeof(request->profile))
 		return error_set(err, -EINVAL, "profile: '%s' is too long for a profile", value);
 	memset(request->profile, 0, sizeof(request->profile));

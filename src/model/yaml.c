@@ -19,6 +19,7 @@
 #include <libfyaml.h>
 
 enum {
+	LENGTH_MAX = 256 << 10, /* what the parser reads in a moment, however it is nested */
 	DEPTH_MAX = 24,
 	NODES_MAX = 100000,
 	KEYS_MAX = 1000, /* of one mapping: they are compared each with each */
@@ -294,13 +295,16 @@ static int read_events(struct builder *b, const char *text, size_t length)
 	return r;
 }
 
-/* libfyaml takes any bytes. */
+/* libfyaml takes any bytes, and a second of time for a mebibyte of brackets. */
 static int check_bytes(const char *file, const char *text, size_t length, struct error *err)
 {
 	size_t good = text_utf8_prefix(text, length);
 	const char *zero = memchr(text, 0, length);
 	unsigned line = 1, column = 1;
 
+	if (length > LENGTH_MAX)
+		return error_set(err, -E2BIG, "%s: the file is too large: at most %d KiB are read",
+			file, LENGTH_MAX >> 10);
 	if (zero && (size_t)(zero - text) < good)
 		good = (size_t)(zero - text);
 	if (good == length)

@@ -35,8 +35,12 @@ const struct yaml_node *yaml_get(const struct yaml_node *map, const char *key)
 
 bool yaml_is_nothing(const struct yaml_node *node)
 {
-	return node->kind == YAML_TEXT && node->is_plain &&
-	       (!*node->text || text_eq(node->text, "~") || text_eq(node->text, "null"));
+	static const char *const words[] = { "", "~", "null", "Null", "NULL" };
+
+	for (size_t i = 0; node->kind == YAML_TEXT && node->is_plain && i < ARRAY_SIZE(words); i++)
+		if (text_eq(node->text, words[i]))
+			return true;
+	return false;
 }
 
 int yaml_want(

@@ -102,7 +102,7 @@ TEST(broken_yaml_is_shown_with_its_place_and_line)
 
 TEST(what_is_made_to_be_large_is_refused)
 {
-	AUTO_BUF deep = { 0 }, laughs = { 0 }, keys = { 0 };
+	AUTO_BUF deep = { 0 }, laughs = { 0 }, keys = { 0 }, long_one = { 0 };
 
 	for (int i = 0; i < 50; i++)
 		buf_add(&deep, "- ");
@@ -115,6 +115,9 @@ TEST(what_is_made_to_be_large_is_refused)
 	for (int i = 0; i < 2000; i++)
 		buf_addf(&keys, "k%d: 1\n", i);
 	REFUSES(buf_text(&keys), "too large");
+	while (long_one.length < 300000)
+		buf_add(&long_one, "# nothing\n");
+	REFUSES(buf_text(&long_one), "f: the file is too large: at most 256 KiB");
 }
 
 TEST(what_has_no_meaning_here_is_refused)
