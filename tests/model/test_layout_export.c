@@ -4,12 +4,13 @@
 #include "base/text.h"
 #include "fixtures.h"
 #include "model/layout.h"
+#include "model/plan.h"
 #include "test.h"
 
 /* True if the wanted shares of a GPU say exactly what our instances on it are. */
 static bool is_what_is(const struct gpu *gpu, const struct wanted_gpu *wanted)
 {
-	unsigned matched = 0, ours = 0;
+	unsigned ours = 0;
 
 	for (unsigned i = 0; i < gpu->seen.n_instances; i++) {
 		const struct mig_instance *instance = &gpu->seen.instance[i];
@@ -28,7 +29,7 @@ static bool is_what_is(const struct gpu *gpu, const struct wanted_gpu *wanted)
 				continue;
 			if (share->is_dynamic != (instance->origin == SHARE_DYNAMIC))
 				return false;
-			for (left = share->count; left; left--, at++, matched++) {
+			for (left = share->count; left; left--, at++) {
 				unsigned slices = at < instance->n_ci
 							  ? profile->ci[instance->ci[at].ci].slices
 							  : 0;
@@ -42,59 +43,70 @@ static bool is_what_is(const struct gpu *gpu, const struct wanted_gpu *wanted)
 	}
 	for (unsigned s = 0; s < wanted->n_shares; s++)
 		ours -= wanted->share[s].count;
-	return ours == 0 && matched > 0 ? true : ours == 0;
+	return ours == 0;
 }
 
-/* Fills a GPU with random instances that may stand together by their slots. */
+/* Fills a GPU with random instances that may stand together. */
 static void carve(struct gpu *gpu, uint64_t *seed)
 {
 	const struct mig_geometry *geometry = &gpu->facts.geometry;
+	unsigned made[MIG_PROFILES_MAX] = { 0 };
 	uint32_t taken = 0;
 
 	for (unsigned tries = fixture_below(seed, 20); tries; tries--) {
-		const struct mig_profile *profile =
-			&geometry->profile[fixture_below(seed, geometry->n_profiles)];
-		unsigned start = fixture_below(seed, geometry->n_slots),
-			 slices[MIG_CIS_MAX + 1] = { 0 };
-		unsigned left = profile->slices, n = 0;
+		unsigned p = fixture_below(seed, geometry->n_profiles), n = 0;
+		const struct mig_profile *profile = &geometry->profile[p];
+		unsigned start = fixture_below(seed, geometry->n_slots), left = profile->slices;
+		unsigned slices[MIG_CIS_MAX + 1] = { 0 };
 
-		if (!(profile->starts & 1u << start) || taken & mig_slots(profile, start))
+		if (!(profile->starts & 1u << start) || taken & mig_slots(profile, start) ||
+			profile->media != MIG_MEDIA_PLAIN || made[p] == profile->max)
 			continue;
 		taken |= mig_slots(profile, start);
+		made[p]++;
 		while (left && n < MIG_CIS_MAX) {
-			const struct mig_ci_profile *ci =
-				&profile->ci[fixture_below(seed, profile->n_ci)];
+			unsigned part = profile->ci[fixture_below(seed, profile->n_ci)].slices;
 
-			if (ci->slices > left || (n && ci->slices == profile->slices))
+			if (part > left || (n && part == profile->slices))
 				break;
-			slices[n++] = ci->slices;
-			left -= ci->slices;
+			slices[n++] = part;
+			left -= part;
 		}
+		if (n == 0)
+			slices[0] = profile->slices;
 		fixture_add_cis(gpu, profile->name, start,
-			(enum share_origin)fixture_below(seed, 3), n ? slices : &profile->slices);
+			(enum share_origin)fixture_below(seed, 3), slices);
 	}
 }
 
-TEST(an_exported_layout_wants_exactly_what_is)
+/* A node of random GPUs in random states. */
+static unsigned random_node(struct gpu *gpus, unsigned max, uint64_t *seed)
+{
+	unsigned n = 1 + fixture_below(seed, max);
+
+	for (unsigned i = 0; i < n; i++) {
+		fixture_gpu(&gpus[i], i, (enum fixture)fixture_below(seed, FIXTURE_N));
+		gpus[i].managed = fixture_below(seed, 5) > 0;
+		if (gpus[i].facts.has_mig && fixture_below(seed, 4))
+			carve(&gpus[i], seed);
+		else if (fixture_below(seed, 2))
+			fixture_mig_off(&gpus[i]);
+	}
+	return n;
+}
+
+TEST(an_exported_layout_wants_exactly_what_is_and_changes_nothing)
 {
 	uint64_t seed = 11;
 
 	for (int round = 0; round < 3000; round++) {
 		struct gpu gpus[6];
-		unsigned n = 1 + fixture_below(&seed, 6);
-		struct layout layout = { 0 };
+		unsigned n = random_node(gpus, ARRAY_SIZE(gpus), &seed);
+		AUTO_FREE char *text = layout_export(gpus, n, "now");
 		struct error err = ERROR_NONE;
-		AUTO_FREE char *text = NULL;
+		struct layout layout = { 0 };
+		struct plan plan = { 0 };
 
-		for (unsigned i = 0; i < n; i++) {
-			fixture_gpu(&gpus[i], i, (enum fixture)fixture_below(&seed, FIXTURE_N));
-			gpus[i].managed = fixture_below(&seed, 5) > 0;
-			if (gpus[i].facts.has_mig && fixture_below(&seed, 4))
-				carve(&gpus[i], &seed);
-			else if (fixture_below(&seed, 2))
-				fixture_mig_off(&gpus[i]);
-		}
-		text = layout_export(gpus, n, "now");
 		CHECK_SAY(layout_parse(
 				  "e.yaml", text, strlen(text), NULL, gpus, n, &layout, &err) == 0,
 			"%s\n%s", err.text, text);
@@ -106,6 +118,9 @@ TEST(an_exported_layout_wants_exactly_what_is)
 			CHECK_EQ(layout.wanted[i].mig_on, gpus[i].seen.mig_on);
 			CHECK_SAY(is_what_is(&gpus[i], &layout.wanted[i]), "GPU %u:\n%s", i, text);
 		}
+		CHECK_SAY(plan_layout(gpus, n, &layout, &plan, &err) == 0, "%s", err.text);
+		CHECK_SAY(plan.n_steps + plan.n_blockers + plan.n_repins == 0, "%s", text);
+		plan_done(&plan);
 		layout_done(&layout);
 	}
 }
