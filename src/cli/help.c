@@ -60,16 +60,15 @@ void help_overview(void)
 
 void help_verb(const struct verb *verb)
 {
+	const struct request_option_row *row;
+
 	printf("carve %s: %s\n\nusage: carve %s%s%s\n\n%s", verb->name, verb->summary, verb->name,
 		*verb->synopsis ? " " : "", verb->synopsis, verb->text);
 	printf("\noptions:\n");
-	for (const struct request_option_row *row = verb->options; row && row->name; row++)
+	for (unsigned i = 0; (row = verb_option(verb, i)); i++) {
+		if (row == request_options)
+			printf("\nthe request:\n");
 		print_option(row);
-	print_option(&(struct request_option_row){ "help", NULL, "shows this", NULL });
-	if (verb->takes_request) {
-		printf("\nthe request:\n");
-		for (unsigned i = 0; i < request_options_n; i++)
-			print_option(&request_options[i]);
 	}
 	if (verb->examples)
 		printf("\nexamples:\n%s", verb->examples);

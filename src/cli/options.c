@@ -8,44 +8,29 @@
 #include <errno.h>
 #include <stdio.h>
 
-static const struct request_option_row help_row = { "help", NULL, "shows this", NULL };
-
-enum value_use { VALUE_NONE, VALUE_OPTIONAL, VALUE_NEEDED };
-
-static enum value_use row_value_use(const struct request_option_row *row)
+static bool is_of_request(const struct request_option_row *row)
 {
-	if (!row->argument)
-		return VALUE_NONE;
-	return row->argument[0] == '[' ? VALUE_OPTIONAL : VALUE_NEEDED;
+	return row >= request_options && row < request_options + request_options_n;
 }
 
-/* The row of that option for this verb, and whether it belongs to the request. */
-static const struct request_option_row *row_find(
-	const struct verb *verb, const char *name, bool *ret_is_request)
+static const struct request_option_row *row_find(const struct verb *verb, const char *name)
 {
-	*ret_is_request = false;
-	for (const struct request_option_row *row = verb->options; row && row->name; row++)
+	const struct request_option_row *row;
+
+	for (unsigned i = 0; (row = verb_option(verb, i)); i++)
 		if (text_eq(row->name, name))
 			return row;
-	for (unsigned i = 0; verb->takes_request && i < request_options_n; i++)
-		if (text_eq(request_options[i].name, name)) {
-			*ret_is_request = true;
-			return &request_options[i];
-		}
-	return text_eq(name, "help") ? &help_row : NULL;
+	return NULL;
 }
 
 static int say_unknown(const struct verb *verb, const char *name, struct error *err)
 {
-	const char *names[SAID_MAX + 1] = { "help" }, *near;
-	size_t n = 1;
+	const struct request_option_row *row;
+	const char *names[SAID_MAX], *near;
+	unsigned n;
 
-	for (const struct request_option_row *row = verb->options; row && row->name; row++)
-		if (n < ARRAY_SIZE(names))
-			names[n++] = row->name;
-	for (unsigned i = 0; verb->takes_request && i < request_options_n; i++)
-		if (n < ARRAY_SIZE(names))
-			names[n++] = request_options[i].name;
+	for (n = 0; n < ARRAY_SIZE(names) && (row = verb_option(verb, n)); n++)
+		names[n] = row->name;
 	near = text_nearest(name, names, n);
 	if (near)
 		return error_set(err, -EINVAL, "'carve %s' has no option --%s: did you mean --%s?",
@@ -55,17 +40,20 @@ static int say_unknown(const struct verb *verb, const char *name, struct error *
 }
 
 static int keep(struct invocation *invocation, const struct request_option_row *row,
-	bool is_request, const char *value, struct error *err)
+	const char *value, struct error *err)
 {
+	struct error why = ERROR_NONE;
+
 	if (invocation->n_said == SAID_MAX)
 		return error_set(err, -EINVAL, "too many options");
 	invocation->said[invocation->n_said].name = row->name;
 	invocation->said[invocation->n_said].value = value;
 	invocation->n_said++;
-	if (!is_request)
+	if (!is_of_request(row))
 		return 0;
-	if (request_option(&invocation->request, row->name, value, err) != 0)
-		return error_prefix(err, -EINVAL, "--%s", row->name);
+	/* Its sentences begin with the option's name, as in the API. */
+	if (request_option(&invocation->request, row->name, value, &why) != 0)
+		return error_set(err, -EINVAL, "--%s", why.text);
 	return 0;
 }
 
@@ -78,26 +66,25 @@ static int take_option(
 	const char *value = equals ? equals + 1 : NULL;
 	const struct request_option_row *row;
 	char name[64];
-	bool is_request;
 	size_t n = equals ? (size_t)(equals - argv[*at]) - 2 : strlen(argv[*at]) - 2;
 
 	if (n >= sizeof(name))
 		return error_set(err, -EINVAL, "'%.60s...' is no option", argv[*at]);
 	memcpy(name, argv[*at] + 2, n);
 	name[n] = '\0';
-	row = row_find(verb, name, &is_request);
+	row = row_find(verb, name);
 	if (!row)
 		return say_unknown(verb, name, err);
-	if (value && row_value_use(row) == VALUE_NONE)
+	if (value && option_value_use(row) == VALUE_NONE)
 		return error_set(err, -EINVAL, "--%s takes no value", name);
-	if (!value && row_value_use(row) == VALUE_NEEDED) {
+	if (!value && option_value_use(row) == VALUE_NEEDED) {
 		if (++*at >= argc)
 			return error_set(err, -EINVAL, "--%s needs a value: --%s %s", name, name,
 				row->argument);
 		value = argv[*at];
 	}
 	++*at;
-	return keep(invocation, row, is_request, value, err);
+	return keep(invocation, row, value, err);
 }
 
 static int check_arity(const struct invocation *invocation, struct error *err)

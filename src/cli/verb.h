@@ -77,6 +77,12 @@ extern const struct verb verbs[];
 extern const unsigned verbs_n;
 const struct verb *verb_find(const char *name);
 
+/* The options of a verb, the request's and --help among them: the i-th, NULL beyond the last. */
+const struct request_option_row *verb_option(const struct verb *verb, unsigned i);
+/* Whether an option takes a value, and whether that may be left out. */
+enum value_use { VALUE_NONE, VALUE_OPTIONAL, VALUE_NEEDED };
+enum value_use option_value_use(const struct request_option_row *row);
+
 /* True if the option was given; its value (the last one said), or NULL. */
 bool said(const struct invocation *invocation, const char *option);
 const char *said_value(const struct invocation *invocation, const char *option);

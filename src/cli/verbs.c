@@ -46,6 +46,46 @@ static const struct request_option_row release_options[] = {
 	END_OF_OPTIONS,
 };
 
+static const struct request_option_row unmanage_options[] = {
+	{ "keep", NULL, "leaves everything as it is now", NULL },
+	{ "reset", NULL, "allows a reset of the GPU where its MIG mode has to change back", NULL },
+	END_OF_OPTIONS,
+};
+static const struct request_option_row plan_options[] = {
+	{ "layout", "NAME", "this layout of the file, where it has several", NULL },
+	{ "reset", NULL, "allows GPU resets, which a change of MIG mode may take", NULL },
+	JSON_ROW,
+	END_OF_OPTIONS,
+};
+static const struct request_option_row apply_options[] = {
+	{ "layout", "NAME", "this layout of the file, where it has several", NULL },
+	{ "reset", NULL, "allows GPU resets, which a change of MIG mode may take", NULL },
+	{ "stop-services", "FILE",
+		"stops the services that FILE names, one unit per line, and starts them again "
+		"whatever happens",
+		NULL },
+	{ "no-remember", NULL, "does not make this the layout that is made again at boot", NULL },
+	END_OF_OPTIONS,
+};
+static const struct request_option_row export_options[] = {
+	{ "name", "NAME", "calls the layout so; now by default", NULL },
+	END_OF_OPTIONS,
+};
+static const struct request_option_row drain_options[] = {
+	{ "driver", NULL, "all GPUs, and lets go of the driver, so that it can be changed", NULL },
+	{ "no-wait", NULL, "does not wait until no lease is left", NULL },
+	END_OF_OPTIONS,
+};
+static const struct request_option_row undrain_options[] = {
+	{ "driver", NULL, "takes up the driver again", NULL },
+	END_OF_OPTIONS,
+};
+static const struct request_option_row events_options[] = {
+	{ "follow", NULL, "goes on with what happens from now", NULL },
+	{ "json", NULL, "prints JSON; with --follow one object per line", NULL },
+	END_OF_OPTIONS,
+};
+
 const struct verb verbs[] = {
 	{
 		.name = "list",
@@ -77,6 +117,84 @@ const struct verb verbs[] = {
 			    "  env $(carve show L3 --as env) ./program\n",
 		.options = show_options,
 		.run = verb_show,
+	},
+	{
+		.name = "manage",
+		.synopsis = "GPU...",
+		.min_args = 1,
+		.max_args = -1,
+		.argument = ARGUMENT_GPU,
+		.summary = "lets Carve change a GPU: its MIG mode and instances",
+		.text = "On all other GPUs Carve only looks. Instances that are there already stay "
+			"as they are:\n"
+			"foreign, until they are adopted. For root and the group carve.\n",
+		.examples = "  carve manage 0 1\n",
+		.run = verb_manage,
+	},
+	{
+		.name = "unmanage",
+		.synopsis = "GPU... [--keep] [--reset]",
+		.min_args = 1,
+		.max_args = -1,
+		.argument = ARGUMENT_GPU,
+		.summary = "puts a GPU back as it was when it was managed, and only looks again",
+		.text = "What Carve made goes, and the MIG mode comes back. Leases must have ended "
+			"(carve drain).\n",
+		.examples = "  carve unmanage 0\n",
+		.options = unmanage_options,
+		.run = verb_unmanage,
+	},
+	{
+		.name = "adopt",
+		.synopsis = "SHARE...",
+		.min_args = 1,
+		.max_args = -1,
+		.argument = ARGUMENT_SHARE,
+		.summary = "makes a foreign share Carve's: it is pinned, and can be leased",
+		.text = "A foreign share is one that somebody else made on a managed GPU.\n",
+		.examples = "  carve adopt 0:3g.40gb@4\n",
+		.run = verb_adopt,
+	},
+	{
+		.name = "plan",
+		.synopsis = "FILE [--layout NAME]",
+		.min_args = 1,
+		.max_args = 1,
+		.argument = ARGUMENT_FILE,
+		.summary = "shows what a layout would change, what stays, and what is in the way",
+		.text = "FILE is a layout in Carve's format or mig-parted's; - is standard input. "
+			"Changes nothing.\n"
+			"Exits 0: nothing to do; 2: there are changes; 1: it cannot be done.\n",
+		.examples = "  carve plan day.yaml --layout day\n",
+		.options = plan_options,
+		.run = verb_plan,
+	},
+	{
+		.name = "apply",
+		.synopsis = "FILE [--layout NAME] [--stop-services FILE]",
+		.min_args = 1,
+		.max_args = 1,
+		.argument = ARGUMENT_FILE,
+		.summary = "makes the GPUs as a layout wants them",
+		.text = "Touches only what must change, and nothing that is in use. Where a step "
+			"fails, everything\n"
+			"is put back to its exact former place. The layout is made again at boot. "
+			"For root and the\n"
+			"group carve.\n",
+		.examples = "  carve apply day.yaml --layout day\n"
+			    "  carve apply day.yaml --stop-services services.txt\n",
+		.options = apply_options,
+		.run = verb_apply,
+	},
+	{
+		.name = "export",
+		.synopsis = "[--name NAME]",
+		.summary = "prints what is now as a layout file",
+		.text = "Of the managed GPUs, with exact places: to apply it at once changes "
+			"nothing.\n",
+		.examples = "  carve export --name night > night.yaml\n",
+		.options = export_options,
+		.run = verb_export,
 	},
 	{
 		.name = "run",
@@ -151,6 +269,61 @@ const struct verb verbs[] = {
 		.run = verb_release,
 	},
 	{
+		.name = "drain",
+		.synopsis = "GPU...|--driver [--no-wait]",
+		.max_args = -1,
+		.argument = ARGUMENT_GPU,
+		.summary = "gives a GPU no new leases, and waits until it has none",
+		.text = "For maintenance. Running leases go on until they end. With --driver Carve "
+			"lets go of the\n"
+			"driver in the end, so that it can be unloaded or upgraded.\n",
+		.examples = "  carve drain 3\n"
+			    "  carve drain --driver\n",
+		.options = drain_options,
+		.run = verb_drain,
+	},
+	{
+		.name = "undrain",
+		.synopsis = "GPU...|--driver",
+		.max_args = -1,
+		.argument = ARGUMENT_GPU,
+		.summary = "ends a drain",
+		.text = "Waiting requests get the GPU's room at once.\n",
+		.examples = "  carve undrain 3\n",
+		.options = undrain_options,
+		.run = verb_undrain,
+	},
+	{
+		.name = "events",
+		.synopsis = "[--follow] [--json]",
+		.summary = "shows what happened lately: leases, changes, health",
+		.text = "The last hundred. --follow ends with Ctrl-C and goes on when the daemon "
+			"is restarted.\n",
+		.examples = "  carve events --follow\n",
+		.options = events_options,
+		.run = verb_events,
+	},
+	{
+		.name = "reload",
+		.synopsis = "",
+		.summary = "lets the daemon read its configuration again",
+		.text = "A configuration with a mistake is refused whole, and the former one stays "
+			"in force.\n",
+		.examples = "  carve reload\n",
+		.run = verb_reload,
+	},
+	{
+		.name = "completion",
+		.synopsis = "bash|zsh|fish",
+		.min_args = 1,
+		.max_args = 1,
+		.argument = ARGUMENT_WORD,
+		.words = "bash zsh fish",
+		.summary = "prints the completions for a shell",
+		.text = "Packages install them; by hand: source <(carve completion bash)\n",
+		.run = verb_completion,
+	},
+	{
 		.name = "help",
 		.synopsis = "[VERB]",
 		.max_args = 1,
@@ -175,4 +348,24 @@ const struct verb *verb_find(const char *name)
 		if (text_eq(verbs[i].name, name))
 			return &verbs[i];
 	return NULL;
+}
+
+const struct request_option_row *verb_option(const struct verb *verb, unsigned i)
+{
+	static const struct request_option_row help_row = { "help", NULL, "shows this", NULL };
+
+	for (const struct request_option_row *row = verb->options; row && row->name; row++, i--)
+		if (i == 0)
+			return row;
+	if (i == 0)
+		return &help_row;
+	i--;
+	return verb->takes_request && i < request_options_n ? &request_options[i] : NULL;
+}
+
+enum value_use option_value_use(const struct request_option_row *row)
+{
+	if (!row->argument)
+		return VALUE_NONE;
+	return row->argument[0] == '[' ? VALUE_OPTIONAL : VALUE_NEEDED;
 }

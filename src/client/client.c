@@ -162,6 +162,8 @@ int client_call(
 	if (r < 0)
 		return r;
 	client->has_met = true;
+	if (call->ret_status)
+		*call->ret_status = answer.status;
 	return client_read_answer(&answer, ret_answer, err);
 }
 

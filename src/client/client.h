@@ -29,6 +29,7 @@ struct call {
 	const json_t *body; /* borrowed; NULL: none */
 	bool may_repeat;    /* asking twice does no more than asking once; every GET */
 	double wait_s;	    /* how long carved was asked to wait with its answer */
+	int *ret_status;    /* the answer's HTTP status; NULL: not wanted */
 };
 
 /*
