@@ -42,7 +42,7 @@ def claim_help_and_version_are_found_in_every_spelling(t):
 
 
 def claim_what_is_mistyped_is_64_and_says_what_was_meant(t):
-    for args, meant in ((("lst",), "'list'"), (("relase", "L1"), "'release'"), (("list", "--jsn"), "--json"),
+    for args, meant in ((("lst",), "'list'"), (("releese", "L1"), "'release'"), (("list", "--jsn"), "--json"),
                         (("run", "--memry", "1G", "true"), "--memory"), (("show",), "carve show ID"),
                         (("list", "gpus", "more"), "'more'"), (("lease", "--memory"), "--memory SIZE"),
                         (("list", "--json=x"), "takes no value"), (("list", "-x"), "--help"),
