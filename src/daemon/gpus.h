@@ -40,7 +40,7 @@ int gpus_watch(struct daemon *daemon);
 
 /* Makes the view of one GPU anew. To be called after truth, steps, origins or leases on it changed.
  */
-void gpu_rebuild(struct daemon *daemon, unsigned gpu);
+void gpu_rebuild(struct daemon *daemon, unsigned index);
 /* Takes what a worker saw as the truth and rebuilds the view. */
 void gpu_saw(struct daemon *daemon, unsigned gpu, const struct gpu_seen *seen);
 /* Orders a look; the view follows. Facts are asked for anew after a change of MIG mode. */
@@ -50,7 +50,7 @@ void gpu_look_facts(struct daemon *daemon, unsigned gpu);
 /* Records who made an instance (ledger and view); FOREIGN forgets it. */
 void gpu_set_origin(struct daemon *daemon, unsigned gpu, uint32_t profile_id, uint32_t start,
 	enum share_origin origin);
-void gpu_set_health(struct daemon *daemon, unsigned gpu, enum gpu_health health, const char *why);
+void gpu_set_health(struct daemon *daemon, unsigned index, enum gpu_health health, const char *why);
 /* Managed or not, durable; a managed GPU's former instances are foreign until adopted. */
 void gpu_set_managed(struct daemon *daemon, unsigned gpu, bool is_managed);
 void gpu_set_drained(struct daemon *daemon, unsigned gpu, bool is_drained);

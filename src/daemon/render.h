@@ -13,9 +13,9 @@ struct mig_instance;
 struct peer;
 struct plan;
 
-json_t *render_gpu(struct daemon *daemon, unsigned gpu, const struct peer *peer);
+json_t *render_gpu(struct daemon *daemon, unsigned index, const struct peer *peer);
 json_t *render_shares(struct daemon *daemon);
-json_t *render_share(struct daemon *daemon, unsigned gpu, const struct mig_instance *instance,
+json_t *render_share(struct daemon *daemon, unsigned index, const struct mig_instance *instance,
 	const struct mig_ci *ci);
 json_t *render_lease(struct lease *lease, const struct peer *peer);
 json_t *render_plan(struct daemon *daemon, const struct plan *plan, const struct peer *peer);

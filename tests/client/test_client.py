@@ -13,14 +13,19 @@ import time
 import claims
 import fake
 import machines
-from claims import contains, same
+from claims import Skip, contains, same
 
 LIBRARY = sys.argv.pop(2)
 HEADER = os.path.join(os.path.dirname(os.path.realpath(__file__)), "../../include/carve/carve.h")
 
 
 def library():
-    lib = ctypes.CDLL(LIBRARY)
+    try:
+        lib = ctypes.CDLL(LIBRARY)
+    except OSError as problem:
+        if "__asan" in str(problem) or "__ubsan" in str(problem):
+            raise Skip("python cannot load a library that is built with sanitizers") from problem
+        raise
     lib.carve_new.restype = ctypes.c_void_p
     lib.carve_new.argtypes = [ctypes.c_char_p]
     for name in ("carve_error", "carve_socket"):

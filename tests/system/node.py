@@ -53,7 +53,7 @@ class Answer(dict):
 class Node:
     def __init__(self, machine="dgx-h100", fast=True, config=None, options=()):
         own_cgroup()
-        self.dir = tempfile.mkdtemp(prefix="carve-node-")
+        self.dir = tempfile.mkdtemp(prefix="carve-node-", dir="/tmp")
         self.carved = None
         self.children = []
         self.log_path = os.path.join(self.dir, "carved.log")
@@ -61,7 +61,9 @@ class Node:
         command = [SIM, "run", machine, "--dir", self.node_dir] + (["--fast"] if fast else [])
         out = subprocess.run([*command, *options, "--", "env", "-0"], check=True, stdout=subprocess.PIPE).stdout
         self.env = dict(pair.split("=", 1) for pair in out.decode().split("\0") if pair)
-        os.chmod(self.dir, 0o755)
+        # other users are tenants of this node too
+        for path in (self.dir, self.node_dir, self.env["CARVE_RUN_DIR"]):
+            os.chmod(path, 0o755)
         self.config_path = os.path.join(self.dir, "carved.yaml")
         with open(self.config_path, "w", encoding="utf-8") as file:
             file.write(config or "")
