@@ -214,8 +214,6 @@ static void make_cgroup(struct lease *lease)
 	struct error why = ERROR_NONE;
 	char *slash;
 
-	if (!holder->cgroup)
-		return;
 	parent = must_strdup(holder->cgroup);
 	slash = strrchr(parent, '/');
 	*slash = '\0';
@@ -234,7 +232,7 @@ int holder_begin(struct lease *lease, const struct binding *binding, struct erro
 	struct holder *holder = &lease->holder;
 	int r = 0;
 
-	if (holder->kind == HOLDER_RUN)
+	if (holder->kind == HOLDER_RUN && holder->cgroup)
 		make_cgroup(lease);
 	else if (holder->kind == HOLDER_CGROUP)
 		holder->cgroup_fd = cgroup_find(holder->cgroup, err);

@@ -62,10 +62,22 @@ static void admit_leases(struct daemon *daemon)
 			guard_admit(daemon->guard, id);
 }
 
+/* The daemon and its workers must reach the driver; in the root cgroup everybody would be admitted.
+ */
+static void admit_self(struct daemon *daemon)
+{
+	AUTO_FREE char *own = NULL;
+
+	if (cgroup_of(0, &own, NULL) == 0 && !text_eq(own, "/"))
+		admit_path(daemon, own);
+	else
+		log_warning("carved runs in the root cgroup: with unleased: deny, start it in one "
+			    "of its own");
+}
+
 void unleased_update(struct daemon *daemon)
 {
 	struct binding_node nodes[BINDING_NODES_MAX];
-	AUTO_FREE char *own = NULL;
 	struct error err = ERROR_NONE;
 	unsigned n = 0;
 
@@ -86,13 +98,7 @@ void unleased_update(struct daemon *daemon)
 			err.text);
 		return;
 	}
-	/* the daemon and its workers must reach the driver; in the root cgroup everybody would be
-	 * admitted */
-	if (cgroup_of(0, &own, NULL) == 0 && !text_eq(own, "/"))
-		admit_path(daemon, own);
-	else
-		log_warning("carved runs in the root cgroup: with unleased: deny, start it in one "
-			    "of its own");
+	admit_self(daemon);
 	admit_configured(daemon);
 	admit_leases(daemon);
 }
