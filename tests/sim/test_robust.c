@@ -256,7 +256,7 @@ TEST(killed_holders_free_what_they_held)
 		CHECK_EQ(nvml.nvmlComputeInstanceDestroy(compute), NVML_ERROR_IN_USE);
 		/* Dead, and not yet waited for: a zombie holds nothing. */
 		kill(holder, SIGKILL);
-		usleep(5000);
+		waitid(P_PID, (id_t)holder, &(siginfo_t){ 0 }, WEXITED | WNOWAIT);
 		CHECK_EQ(nvml.nvmlComputeInstanceDestroy(compute), NVML_SUCCESS);
 		CHECK_EQ(nvml.nvmlGpuInstanceDestroy(instance), NVML_SUCCESS);
 		waitpid(holder, NULL, 0);

@@ -268,7 +268,7 @@ nvmlReturn_t sim_nvmlDeviceGetCpuAffinity(
 	if (r != NVML_SUCCESS)
 		return r;
 	memset(cpus, 0, words * sizeof(*cpus));
-	for (long cpu = 0; cpu < online && cpu < (long)(words * 64); cpu++)
+	for (long cpu = 0; cpu < online && cpu / 64 < (long)words; cpu++)
 		cpus[cpu / 64] |= 1ul << cpu % 64;
 	return NVML_SUCCESS;
 }

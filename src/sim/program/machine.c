@@ -203,7 +203,7 @@ static int read_instance(struct reader *reader, struct fy_node *node, const stru
 {
 	struct machine_instance instance = { .start = GPU_START_DEFAULT };
 	struct fy_node *label_node = node, *start = NULL, *compute = NULL;
-	char text[48], *label = text, *at = NULL;
+	char text[48], *label, *at;
 	uint32_t slot = 0;
 	int r, profile;
 
