@@ -31,7 +31,7 @@ enum fate {
 	FATE_WAITING,
 	FATE_IN_FLIGHT,
 	FATE_DONE,
-	FATE_UNSURE,   /* hung or crashed: may have been done */
+	FATE_UNSURE,   /* hung, crashed or half undone: may have been done */
 	FATE_NOT_DONE, /* refused by the driver, nothing was changed */
 	FATE_UNDONE,
 };
@@ -160,7 +160,8 @@ static void on_step_done(void *context, const struct work_answer *answer)
 		if (txn->progress)
 			txn->progress(txn->context, txn->n_done, doing);
 	} else {
-		bool is_unsure = answer->result == -ETIMEDOUT || answer->result == -EPIPE;
+		bool is_unsure = answer->result == -ETIMEDOUT || answer->result == -EPIPE ||
+				 answer->result == -ENOTRECOVERABLE;
 
 		step->fate = is_unsure ? FATE_UNSURE : FATE_NOT_DONE;
 		if (!is_unsure)

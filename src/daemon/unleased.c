@@ -75,32 +75,44 @@ static void admit_self(struct daemon *daemon)
 			    "of its own");
 }
 
-void unleased_update(struct daemon *daemon)
+/* Makes the guard and puts it up with all its admitted: no lease is shut out in between. */
+static int guard_renew(
+	struct daemon *daemon, const struct binding_node *nodes, unsigned n, struct error *err)
 {
-	struct binding_node nodes[BINDING_NODES_MAX];
-	struct error err = ERROR_NONE;
-	unsigned n = 0;
+	int r = guard_new(&daemon->guard, nodes, n, err);
 
-	if (!daemon->is_root)
-		return;
-	daemon->guard = guard_off(daemon->guard);
-	guard_clear(NULL);
-	if (daemon->config.unleased != UNLEASED_DENY)
-		return;
-	for (unsigned i = 0; i < daemon->n_gpus; i++)
-		if (daemon->gpus[i].managed)
-			n += nodes_of_gpu(&daemon->gpus[i], nodes + n, BINDING_NODES_MAX - n);
-	if (n == 0)
-		return;
-	if (guard_on(&daemon->guard, nodes, n, &err) < 0) {
-		daemon->guard = NULL;
-		log_warning("unleased: deny cannot be held: %s; use without a lease is only told",
-			err.text);
-		return;
-	}
+	if (r < 0)
+		return r;
 	admit_self(daemon);
 	admit_configured(daemon);
 	admit_leases(daemon);
+	return guard_put_up(daemon->guard, err);
+}
+
+void unleased_update(struct daemon *daemon)
+{
+	struct binding_node nodes[BINDING_NODES_MAX];
+	struct guard *old = daemon->guard;
+	struct error err = ERROR_NONE;
+	unsigned n = 0;
+	int r = 0;
+
+	if (!daemon->is_root)
+		return;
+	daemon->guard = NULL;
+	for (unsigned i = 0; i < daemon->n_gpus; i++)
+		if (daemon->gpus[i].managed)
+			n += nodes_of_gpu(&daemon->gpus[i], nodes + n, BINDING_NODES_MAX - n);
+	if (daemon->config.unleased == UNLEASED_DENY && n > 0)
+		r = guard_renew(daemon, nodes, n, &err);
+	guard_off(old);
+	if (r < 0) {
+		daemon->guard = guard_off(daemon->guard);
+		log_warning("unleased: deny cannot be held: %s; use without a lease is only told",
+			err.text);
+	}
+	if (!daemon->guard)
+		guard_clear(NULL);
 }
 
 struct lease *lease_of_process(struct daemon *daemon, pid_t pid)

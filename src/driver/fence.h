@@ -27,17 +27,21 @@ int fence_is_attached(int cgroup_fd);
 /*
  * The guard, for `unleased: deny`: one filter on the root of the v2 tree that refuses the nodes of
  * managed GPUs to every process outside the admitted cgroups (leases', the daemon's own, configured
- * ones). Admitted cgroups are kept in a BPF map by id and may be nested. The guard goes when it is
- * taken off or the machine ends; a restarted daemon finds and replaces it. The new one takes over
- * the admitted cgroups of the old one before it is attached; ids of cgroups that are gone do no
- * harm, the kernel does not use them again. -ENOTSUP on kernels whose device filters cannot tell
- * ancestors.
+ * ones). Admitted cgroups are kept in a BPF map by id and may be nested; ids of cgroups that are
+ * gone do no harm, the kernel does not use them again.
+ *
+ * A guard is made, told whom to admit, and only then put up, so that no lease is shut out in
+ * between. It stays when the daemon ends, until it is taken off or the machine goes down; putting
+ * one up takes every older one off.
  */
 struct guard;
-int guard_on(
+/* -ENOTSUP on kernels whose device filters cannot tell ancestors. */
+int guard_new(
 	struct guard **ret_guard, const struct binding_node *denied, unsigned n, struct error *err);
 int guard_admit(struct guard *guard, uint64_t cgroup_id);
 int guard_forget(struct guard *guard, uint64_t cgroup_id);
-struct guard *guard_off(struct guard *guard); /* takes it off; NULL */
-/* Takes a guard off that an earlier daemon left. */
+int guard_put_up(struct guard *guard, struct error *err);
+/* Takes it off, if it still stands. NULL. */
+struct guard *guard_off(struct guard *guard);
+/* Takes every guard off, also what an earlier daemon left. */
 int guard_clear(struct error *err);

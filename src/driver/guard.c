@@ -8,8 +8,7 @@
  *	else							deny
  *
  * It stands on the root of the v2 tree, so every process of the machine passes it; the map is all
- * that changes while it stands. A guard that takes the place of an older one takes over the
- * admitted cgroups, so that no lease is shut out in between.
+ * that changes while it stands.
  */
 #include "driver/fence.h"
 
@@ -123,60 +122,42 @@ static int open_top(struct error *err)
 	return fd;
 }
 
-/* Copies the admitted cgroups of a guard that stands already. */
-static void take_over(uint32_t program_id, int map)
-{
-	uint32_t map_ids[4], size = sizeof(struct bpf_prog_info);
-	struct bpf_prog_info info = { .nr_map_ids = ARRAY_SIZE(map_ids),
-		.map_ids = (uintptr_t)map_ids };
-	AUTO_CLOSE int program = bpf_prog_get_fd_by_id(program_id);
-	AUTO_CLOSE int old = -1;
-	uint64_t id, *after = NULL;
-	uint8_t value = 1;
-
-	if (program < 0 || bpf_obj_get_info_by_fd(program, &info, &size) < 0 || info.nr_map_ids < 1)
-		return;
-	old = bpf_map_get_fd_by_id(map_ids[0]);
-	if (old < 0)
-		return;
-	while (bpf_map_get_next_key(old, after, &id) == 0) {
-		bpf_map_update_elem(map, &id, &value, BPF_ANY);
-		after = &id;
-	}
-}
-
-int guard_on(
+int guard_new(
 	struct guard **ret_guard, const struct binding_node *denied, unsigned n, struct error *err)
 {
 	LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = BPF_F_NO_PREALLOC);
-	uint32_t old[FILTER_ATTACHED_MAX];
-	AUTO_CLOSE int top = open_top(err);
-	AUTO_CLOSE int map = -1;
-	AUTO_CLOSE int program = -1;
+	AUTO_CLOSE int map = bpf_map_create(BPF_MAP_TYPE_HASH, guard_name, sizeof(uint64_t),
+		sizeof(uint8_t), GUARD_ADMITTED_MAX, &options);
 	struct guard *guard;
-	int r, n_old;
+	int program;
 
-	if (top < 0)
-		return top;
-	map = bpf_map_create(BPF_MAP_TYPE_HASH, guard_name, sizeof(uint64_t), sizeof(uint8_t),
-		GUARD_ADMITTED_MAX, &options);
 	if (map < 0)
 		return error_set(err, -errno, "the kernel does not make a BPF map: %m");
 	program = guard_load(map, denied, n, err);
 	if (program < 0)
 		return program;
-	n_old = filter_attached(top, guard_name, old);
-	for (int i = 0; i < n_old; i++)
-		take_over(old[i], map);
-	r = filter_attach(top, program, err);
-	if (r < 0)
-		return r;
-	for (int i = 0; i < n_old; i++)
-		filter_detach(top, old[i]);
 	guard = must_alloc(1, sizeof(*guard));
 	guard->map = TAKE_FD(map);
-	guard->program = TAKE_FD(program);
+	guard->program = program;
 	*ret_guard = guard;
+	return 0;
+}
+
+int guard_put_up(struct guard *guard, struct error *err)
+{
+	uint32_t old[FILTER_ATTACHED_MAX];
+	AUTO_CLOSE int top = open_top(err);
+	int r, n_old;
+
+	if (top < 0)
+		return top;
+	n_old = filter_attached(top, guard_name, old);
+	r = filter_attach(top, guard->program, err);
+	if (r < 0)
+		return r;
+	/* the new one stands before the old ones go */
+	for (int i = 0; i < n_old; i++)
+		filter_detach(top, old[i]);
 	return 0;
 }
 

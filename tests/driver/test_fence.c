@@ -206,8 +206,10 @@ TEST(guard_shuts_out_all_but_the_admitted)
 	in = new_cgroup(&inside);
 	deep = cgroup_make(inside, "deep", &nested, NULL);
 	out = new_cgroup(&outside);
-	CHECK_SAY(guard_on(&guard, denied, 1, &err) == 0, "%s", err.text);
+	CHECK_SAY(guard_new(&guard, denied, 1, &err) == 0, "%s", err.text);
 	if (guard) {
+		CHECK_EQ(open_in(out, gpu0), ENXIO);
+		CHECK_EQ(guard_put_up(guard, &err), 0);
 		CHECK_EQ(open_in(in, gpu0), EPERM);
 		CHECK_EQ(cgroup_id(in, &id), 0);
 		CHECK_EQ(guard_admit(guard, id), 0);
@@ -235,11 +237,11 @@ TEST(guard_shuts_out_all_but_the_admitted)
 	free(outside);
 }
 
-TEST(guard_of_a_dead_daemon_stands_and_is_replaced_with_its_admitted)
+TEST(guard_of_a_dead_daemon_stands_until_another_takes_its_place)
 {
 	static const struct binding_node denied[] = { { .major = GPU_MAJOR, .minor = 0 } };
 	const char *why = prepare();
-	struct guard *guard = NULL;
+	struct guard *guard = NULL, *next = NULL;
 	char *inside = NULL;
 	uint64_t id = 0;
 	int in, status;
@@ -251,7 +253,8 @@ TEST(guard_of_a_dead_daemon_stands_and_is_replaced_with_its_admitted)
 	cgroup_id(in, &id);
 	pid = fork();
 	if (pid == 0) {
-		if (guard_on(&guard, denied, 1, NULL) < 0 || guard_admit(guard, id) < 0)
+		if (guard_new(&guard, denied, 1, NULL) < 0 || guard_admit(guard, id) < 0 ||
+			guard_put_up(guard, NULL) < 0)
 			_exit(1);
 		raise(SIGKILL);
 	}
@@ -259,12 +262,21 @@ TEST(guard_of_a_dead_daemon_stands_and_is_replaced_with_its_admitted)
 	CHECK(WIFSIGNALED(status));
 	CHECK_EQ(open_in(in, gpu0), ENXIO);
 	CHECK(open(gpu0, O_RDWR) < 0 && errno == EPERM);
-	CHECK_EQ(guard_on(&guard, denied, 1, NULL), 0);
+	CHECK_EQ(guard_new(&guard, denied, 1, NULL), 0);
+	CHECK_EQ(guard_admit(guard, id), 0);
+	CHECK_EQ(guard_put_up(guard, NULL), 0);
 	CHECK_EQ(open_in(in, gpu0), ENXIO);
 	CHECK(open(gpu0, O_RDWR) < 0 && errno == EPERM);
+	/* another takes its place; taking the first off then changes nothing */
+	CHECK_EQ(guard_new(&next, denied, 1, NULL), 0);
+	CHECK_EQ(guard_put_up(next, NULL), 0);
+	CHECK_EQ(open_in(in, gpu0), EPERM);
 	guard_off(guard);
+	CHECK_EQ(open_in(in, gpu0), EPERM);
+	guard_off(next);
 	CHECK(open(gpu0, O_RDWR) < 0 && errno == ENXIO);
-	CHECK_EQ(guard_on(&guard, denied, 1, NULL), 0);
+	CHECK_EQ(guard_new(&guard, denied, 1, NULL), 0);
+	CHECK_EQ(guard_put_up(guard, NULL), 0);
 	CHECK_EQ(guard_clear(NULL), 0);
 	CHECK(open(gpu0, O_RDWR) < 0 && errno == ENXIO);
 	guard_off(guard);
@@ -293,10 +305,12 @@ TEST(fence_and_guard_take_many_nodes)
 	CHECK_EQ(open_in(cgroup, gpu1), EPERM);
 	CHECK_EQ(fence_attach(cgroup, many, 0, NULL), 0);
 	CHECK_EQ(open_in(cgroup, gpu0), EPERM);
-	CHECK_SAY(guard_on(&guard, many, BINDING_NODES_MAX, &err) == 0, "%s", err.text);
+	CHECK_SAY(guard_new(&guard, many, BINDING_NODES_MAX, &err) == 0, "%s", err.text);
+	CHECK_EQ(guard_put_up(guard, NULL), 0);
 	CHECK_EQ(open_in(cgroup, gpu0), EPERM);
 	guard_off(guard);
-	CHECK_EQ(guard_on(&guard, many, 0, NULL), 0);
+	CHECK_EQ(guard_new(&guard, many, 0, NULL), 0);
+	CHECK_EQ(guard_put_up(guard, NULL), 0);
 	guard_off(guard);
 	cgroup_remove(path);
 	close(cgroup);
