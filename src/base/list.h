@@ -79,4 +79,5 @@ static inline void list_remove(struct list *item)
 		(vec)->at = NULL;                                                                  \
 		(vec)->n = (vec)->room = 0;                                                        \
 	} while (0)
-#define vec_for_each(item, vec) for (item = (vec)->at; item < (vec)->at + (vec)->n; item++)
+/* An empty array has no address that could be counted from. */
+#define vec_for_each(item, vec) for (item = (vec)->at; item && item < (vec)->at + (vec)->n; item++)

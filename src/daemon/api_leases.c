@@ -149,7 +149,7 @@ void api_get_lease(struct call *call)
 	api_answer_lease(call, lease);
 }
 
-/* The lease of the path, if the caller may change it; else the call is answered. */
+/* The lease of the path, if the caller may change it; else the call is answered, and gone. */
 static struct lease *own_lease(struct call *call, const char *verb)
 {
 	struct lease *lease = lease_find(call->daemon, call->arg);
@@ -217,12 +217,13 @@ void api_lease_leave(struct call *call)
 void api_lease_release(struct call *call)
 {
 	struct lease *lease = own_lease(call, "release");
-	double grace = call->body ? seconds_of(call->body, "grace", -1) : -1;
+	double grace;
 	uint64_t id;
 
 	if (!lease)
 		return;
 	id = lease->id;
+	grace = call->body ? seconds_of(call->body, "grace", -1) : -1;
 	lease_end(lease, grace >= 0 ? (uint64_t)(grace * 1e9) : call->daemon->config.grace_ns,
 		call->peer.uid == lease->tenant->uid ? "released" : "released by an administrator");
 	lease = lease_by_id(call->daemon, id);
@@ -241,10 +242,11 @@ void api_lease_release(struct call *call)
 void api_lease_extend(struct call *call)
 {
 	struct lease *lease = own_lease(call, "extend");
-	double seconds = call->body ? seconds_of(call->body, "time", 0) : 0;
+	double seconds;
 
 	if (!lease)
 		return;
+	seconds = call->body ? seconds_of(call->body, "time", 0) : 0;
 	if (!(seconds > 0) || seconds > 365.0 * 86400) {
 		call_fail(
 			call, API_BAD_REQUEST, "extend needs {\"time\": SECONDS}, at most a year");

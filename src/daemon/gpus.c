@@ -145,23 +145,31 @@ void gpu_look_facts(struct daemon *daemon, unsigned gpu)
 	look(daemon, gpu, WORK_FACTS);
 }
 
+static struct origin_mark *origin_find(
+	const struct gpu_runtime *runtime, uint32_t profile_id, uint32_t start)
+{
+	struct origin_mark *mark;
+
+	vec_for_each (mark, &runtime->origins)
+		if (mark->profile_id == profile_id && mark->start == start)
+			return mark;
+	return NULL;
+}
+
 void gpu_set_origin(struct daemon *daemon, unsigned gpu, uint32_t profile_id, uint32_t start,
 	enum share_origin origin)
 {
 	struct gpu_runtime *runtime = &daemon->runtime[gpu];
 	const char *uuid = daemon->gpus[gpu].facts.uuid;
-	struct origin_mark *mark;
+	struct origin_mark *mark = origin_find(runtime, profile_id, start);
 
-	vec_for_each (mark, &runtime->origins)
-		if (mark->profile_id == profile_id && mark->start == start)
-			break;
 	if (origin == SHARE_FOREIGN) {
-		if (mark < runtime->origins.at + runtime->origins.n)
+		if (mark)
 			*mark = runtime->origins.at[--runtime->origins.n];
 		ledger_origin_drop(daemon->ledger, uuid, profile_id, start);
 		return;
 	}
-	if (mark == runtime->origins.at + runtime->origins.n)
+	if (!mark)
 		mark = vec_add(&runtime->origins);
 	*mark = (struct origin_mark){ profile_id, start, origin };
 	ledger_origin_put(daemon->ledger, uuid, profile_id, start, origin);
