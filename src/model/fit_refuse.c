@@ -30,13 +30,18 @@ static struct wants least_conflict(const struct wants *wants)
 	return least;
 }
 
+static bool is_said_alike(const struct want *a, const struct want *b)
+{
+	return want_is_same(a, b) && a->line == b->line;
+}
+
 static void say_wants(const struct wants *wants, struct buf *text)
 {
 	for (unsigned w = 0; w < wants->n; w++) {
 		unsigned same = 1;
 
-		while (w + same < wants->n && memcmp(&wants->want[w], &wants->want[w + same],
-						      sizeof(wants->want[0])) == 0)
+		while (w + same < wants->n &&
+			is_said_alike(&wants->want[w], &wants->want[w + same]))
 			same++;
 		if (w > 0)
 			buf_add(text, w + same == wants->n ? " and " : ", ");
