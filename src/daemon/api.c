@@ -73,12 +73,25 @@ const char *api_code(int status)
 	return "internal";
 }
 
-static void call_free(struct call *call)
+/* Answered: it waits no more. While its handler runs, it is still that handler's to look at. */
+static void call_done(struct call *call)
 {
 	list_remove(&call->link);
-	sd_event_source_disable_unref(call->timer);
+	call->timer = sd_event_source_disable_unref(call->timer);
+	call->is_answered = true;
+	if (call->is_in_handler)
+		return;
 	json_decref(call->body);
 	free(call);
+}
+
+static void call_handle(struct call *call, void (*handle)(struct call *call))
+{
+	call->is_in_handler = true;
+	handle(call);
+	call->is_in_handler = false;
+	if (call->is_answered)
+		call_done(call);
 }
 
 void call_reply(struct call *call, int status, json_t *body)
@@ -95,7 +108,7 @@ void call_reply(struct call *call, int status, json_t *body)
 			"could not be written\"}}");
 	}
 	http_reply(call->http, status, text, strlen(text));
-	call_free(call);
+	call_done(call);
 }
 
 void call_fail(struct call *call, int status, const char *format, ...)
@@ -211,7 +224,7 @@ void api_dispatch(struct daemon *daemon, struct http_call *http, const struct pe
 		if (!text_eq(routes[i].method, method))
 			continue;
 		memcpy(call->arg, arg, sizeof(arg));
-		routes[i].handle(call);
+		call_handle(call, routes[i].handle);
 		return;
 	}
 	if (is_path)

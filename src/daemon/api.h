@@ -47,6 +47,7 @@ struct call {
 	const char *method, *path;
 	char arg[128]; /* what stood for * in the route, decoded */
 	json_t *body;  /* NULL: none */
+	bool is_in_handler, is_answered;
 
 	/* while it waits */
 	struct list link; /* in the daemon's waiting calls */
@@ -63,8 +64,10 @@ struct call {
 	sd_event_source *timer;
 };
 
-/* Answers the call with a JSON object (which is taken over) or an error; the call is gone
- * afterwards. */
+/*
+ * Answers the call with a JSON object (which is taken over) or an error, once. The call goes with
+ * the end of its handler; one that waits is gone at once.
+ */
 void call_reply(struct call *call, int status, json_t *body);
 void call_fail(struct call *call, int status, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));

@@ -149,7 +149,7 @@ void api_get_lease(struct call *call)
 	api_answer_lease(call, lease);
 }
 
-/* The lease of the path, if the caller may change it; else the call is answered, and gone. */
+/* The lease of the path, if the caller may change it; else the call is answered. */
 static struct lease *own_lease(struct call *call, const char *verb)
 {
 	struct lease *lease = lease_find(call->daemon, call->arg);

@@ -11,6 +11,7 @@
 #include "driver/fence.h"
 #include "driver/nodes.h"
 #include "driver/process.h"
+#include "driver/root.h"
 
 #include <glob.h>
 #include <stdio.h>
@@ -75,11 +76,27 @@ static void admit_self(struct daemon *daemon)
 			    "of its own");
 }
 
-/* Makes the guard and puts it up with all its admitted: no lease is shut out in between. */
-static int guard_renew(
-	struct daemon *daemon, const struct binding_node *nodes, unsigned n, struct error *err)
+/*
+ * The cgroup that the guard stands on: the whole tree. A simulated node's device numbers mean other
+ * devices to the rest of the machine, so its guard stands where its daemon was started.
+ */
+static char *guarded_path(void)
 {
-	int r = guard_new(&daemon->guard, nodes, n, err);
+	AUTO_FREE char *own = NULL;
+	char *slash;
+
+	if (!*root_path() || cgroup_of(0, &own, NULL) < 0)
+		return must_strdup("/");
+	slash = strrchr(own, '/');
+	slash[slash == own] = '\0';
+	return TAKE_PTR(own);
+}
+
+/* Makes the guard and puts it up with all its admitted: no lease is shut out in between. */
+static int guard_renew(struct daemon *daemon, const char *path, const struct binding_node *nodes,
+	unsigned n, struct error *err)
+{
+	int r = guard_new(&daemon->guard, path, nodes, n, err);
 
 	if (r < 0)
 		return r;
@@ -93,18 +110,20 @@ void unleased_update(struct daemon *daemon)
 {
 	struct binding_node nodes[BINDING_NODES_MAX];
 	struct guard *old = daemon->guard;
+	AUTO_FREE char *path = NULL;
 	struct error err = ERROR_NONE;
 	unsigned n = 0;
 	int r = 0;
 
 	if (!daemon->is_root)
 		return;
+	path = guarded_path();
 	daemon->guard = NULL;
 	for (unsigned i = 0; i < daemon->n_gpus; i++)
 		if (daemon->gpus[i].managed)
 			n += nodes_of_gpu(&daemon->gpus[i], nodes + n, BINDING_NODES_MAX - n);
 	if (daemon->config.unleased == UNLEASED_DENY && n > 0)
-		r = guard_renew(daemon, nodes, n, &err);
+		r = guard_renew(daemon, path, nodes, n, &err);
 	guard_off(old);
 	if (r < 0) {
 		daemon->guard = guard_off(daemon->guard);
@@ -112,7 +131,7 @@ void unleased_update(struct daemon *daemon)
 			err.text);
 	}
 	if (!daemon->guard)
-		guard_clear(NULL);
+		guard_clear(path, NULL);
 }
 
 struct lease *lease_of_process(struct daemon *daemon, pid_t pid)

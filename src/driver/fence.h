@@ -25,7 +25,7 @@ int fence_detach(int cgroup_fd, struct error *err);
 int fence_is_attached(int cgroup_fd);
 
 /*
- * The guard, for `unleased: deny`: one filter on the root of the v2 tree that refuses the nodes of
+ * The guard, for `unleased: deny`: one filter on top of the v2 tree that refuses the nodes of
  * managed GPUs to every process outside the admitted cgroups (leases', the daemon's own, configured
  * ones). Admitted cgroups are kept in a BPF map by id and may be nested; ids of cgroups that are
  * gone do no harm, the kernel does not use them again.
@@ -35,13 +35,16 @@ int fence_is_attached(int cgroup_fd);
  * one up takes every older one off.
  */
 struct guard;
-/* -ENOTSUP on kernels whose device filters cannot tell ancestors. */
-int guard_new(
-	struct guard **ret_guard, const struct binding_node *denied, unsigned n, struct error *err);
+/*
+ * A guard for the cgroup `path` and all below it: "/" for the whole machine. -ENOTSUP on kernels
+ * whose device filters cannot tell ancestors.
+ */
+int guard_new(struct guard **ret_guard, const char *path, const struct binding_node *denied,
+	unsigned n, struct error *err);
 int guard_admit(struct guard *guard, uint64_t cgroup_id);
 int guard_forget(struct guard *guard, uint64_t cgroup_id);
 int guard_put_up(struct guard *guard, struct error *err);
 /* Takes it off, if it still stands. NULL. */
 struct guard *guard_off(struct guard *guard);
-/* Takes every guard off, also what an earlier daemon left. */
-int guard_clear(struct error *err);
+/* Takes every guard off that stands on this cgroup, also what an earlier daemon left. */
+int guard_clear(const char *path, struct error *err);

@@ -7,8 +7,8 @@
  *	an ancestor of it is in the map				allow
  *	else							deny
  *
- * It stands on the root of the v2 tree, so every process of the machine passes it; the map is all
- * that changes while it stands.
+ * It stands on the root of the v2 tree, so every process of the machine passes it (a simulated
+ * node's on a cgroup further down); the map is all that changes while it stands.
  */
 #include "driver/fence.h"
 
@@ -30,6 +30,7 @@ enum {
 };
 
 struct guard {
+	char *path; /* of the cgroup that it stands on */
 	int map, program;
 };
 
@@ -106,24 +107,19 @@ static int guard_load(int map, const struct binding_node *denied, unsigned n, st
 	return fd;
 }
 
-static int open_top(struct error *err)
+static int open_guarded(const char *path, struct error *err)
 {
-	int fd;
-
 	if (!*cgroup_mount()) {
 		int r = cgroup_open(err);
 
 		if (r < 0)
 			return r;
 	}
-	fd = open(cgroup_mount(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return error_set(err, -errno, "cannot open %s: %m", cgroup_mount());
-	return fd;
+	return cgroup_find(path, err);
 }
 
-int guard_new(
-	struct guard **ret_guard, const struct binding_node *denied, unsigned n, struct error *err)
+int guard_new(struct guard **ret_guard, const char *path, const struct binding_node *denied,
+	unsigned n, struct error *err)
 {
 	LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = BPF_F_NO_PREALLOC);
 	AUTO_CLOSE int map = bpf_map_create(BPF_MAP_TYPE_HASH, guard_name, sizeof(uint64_t),
@@ -137,6 +133,7 @@ int guard_new(
 	if (program < 0)
 		return program;
 	guard = must_alloc(1, sizeof(*guard));
+	guard->path = must_strdup(path);
 	guard->map = TAKE_FD(map);
 	guard->program = program;
 	*ret_guard = guard;
@@ -146,7 +143,7 @@ int guard_new(
 int guard_put_up(struct guard *guard, struct error *err)
 {
 	uint32_t old[FILTER_ATTACHED_MAX];
-	AUTO_CLOSE int top = open_top(err);
+	AUTO_CLOSE int top = open_guarded(guard->path, err);
 	int r, n_old;
 
 	if (top < 0)
@@ -181,19 +178,20 @@ struct guard *guard_off(struct guard *guard)
 
 	if (!guard)
 		return NULL;
-	top = open_top(NULL);
+	top = open_guarded(guard->path, NULL);
 	if (top >= 0)
 		bpf_prog_detach2(guard->program, top, BPF_CGROUP_DEVICE);
 	close(guard->program);
 	close(guard->map);
+	free(guard->path);
 	free(guard);
 	return NULL;
 }
 
-int guard_clear(struct error *err)
+int guard_clear(const char *path, struct error *err)
 {
 	uint32_t ids[FILTER_ATTACHED_MAX];
-	AUTO_CLOSE int top = open_top(err);
+	AUTO_CLOSE int top = open_guarded(path, err);
 	int r = 0, n;
 
 	if (top < 0)

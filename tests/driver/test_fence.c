@@ -206,7 +206,7 @@ TEST(guard_shuts_out_all_but_the_admitted)
 	in = new_cgroup(&inside);
 	deep = cgroup_make(inside, "deep", &nested, NULL);
 	out = new_cgroup(&outside);
-	CHECK_SAY(guard_new(&guard, denied, 1, &err) == 0, "%s", err.text);
+	CHECK_SAY(guard_new(&guard, "/", denied, 1, &err) == 0, "%s", err.text);
 	if (guard) {
 		CHECK_EQ(open_in(out, gpu0), ENXIO);
 		CHECK_EQ(guard_put_up(guard, &err), 0);
@@ -253,7 +253,7 @@ TEST(guard_of_a_dead_daemon_stands_until_another_takes_its_place)
 	cgroup_id(in, &id);
 	pid = fork();
 	if (pid == 0) {
-		if (guard_new(&guard, denied, 1, NULL) < 0 || guard_admit(guard, id) < 0 ||
+		if (guard_new(&guard, "/", denied, 1, NULL) < 0 || guard_admit(guard, id) < 0 ||
 			guard_put_up(guard, NULL) < 0)
 			_exit(1);
 		raise(SIGKILL);
@@ -262,22 +262,22 @@ TEST(guard_of_a_dead_daemon_stands_until_another_takes_its_place)
 	CHECK(WIFSIGNALED(status));
 	CHECK_EQ(open_in(in, gpu0), ENXIO);
 	CHECK(open(gpu0, O_RDWR) < 0 && errno == EPERM);
-	CHECK_EQ(guard_new(&guard, denied, 1, NULL), 0);
+	CHECK_EQ(guard_new(&guard, "/", denied, 1, NULL), 0);
 	CHECK_EQ(guard_admit(guard, id), 0);
 	CHECK_EQ(guard_put_up(guard, NULL), 0);
 	CHECK_EQ(open_in(in, gpu0), ENXIO);
 	CHECK(open(gpu0, O_RDWR) < 0 && errno == EPERM);
 	/* another takes its place; taking the first off then changes nothing */
-	CHECK_EQ(guard_new(&next, denied, 1, NULL), 0);
+	CHECK_EQ(guard_new(&next, "/", denied, 1, NULL), 0);
 	CHECK_EQ(guard_put_up(next, NULL), 0);
 	CHECK_EQ(open_in(in, gpu0), EPERM);
 	guard_off(guard);
 	CHECK_EQ(open_in(in, gpu0), EPERM);
 	guard_off(next);
 	CHECK(open(gpu0, O_RDWR) < 0 && errno == ENXIO);
-	CHECK_EQ(guard_new(&guard, denied, 1, NULL), 0);
+	CHECK_EQ(guard_new(&guard, "/", denied, 1, NULL), 0);
 	CHECK_EQ(guard_put_up(guard, NULL), 0);
-	CHECK_EQ(guard_clear(NULL), 0);
+	CHECK_EQ(guard_clear("/", NULL), 0);
 	CHECK(open(gpu0, O_RDWR) < 0 && errno == ENXIO);
 	guard_off(guard);
 	cgroup_remove(inside);
@@ -305,11 +305,11 @@ TEST(fence_and_guard_take_many_nodes)
 	CHECK_EQ(open_in(cgroup, gpu1), EPERM);
 	CHECK_EQ(fence_attach(cgroup, many, 0, NULL), 0);
 	CHECK_EQ(open_in(cgroup, gpu0), EPERM);
-	CHECK_SAY(guard_new(&guard, many, BINDING_NODES_MAX, &err) == 0, "%s", err.text);
+	CHECK_SAY(guard_new(&guard, "/", many, BINDING_NODES_MAX, &err) == 0, "%s", err.text);
 	CHECK_EQ(guard_put_up(guard, NULL), 0);
 	CHECK_EQ(open_in(cgroup, gpu0), EPERM);
 	guard_off(guard);
-	CHECK_EQ(guard_new(&guard, many, 0, NULL), 0);
+	CHECK_EQ(guard_new(&guard, "/", many, 0, NULL), 0);
 	CHECK_EQ(guard_put_up(guard, NULL), 0);
 	guard_off(guard);
 	cgroup_remove(path);

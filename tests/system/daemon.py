@@ -159,7 +159,7 @@ def quotas_hold_and_say_what_is_left():
 
 
 @claim
-def a_bad_configuration_is_refused_whole_and_the_old_one_goes_on():
+def a_bad_configuration_is_refused_whole_and_a_good_one_taken_up():
     with started(config="quotas:\n- default: true\n  leases: 1\n") as node:
         with open(node.config_path, "w", encoding="utf-8") as file:
             file.write("quotas:\n- default: true\n  leases: 5\nunleashed: deny\n")
@@ -167,6 +167,10 @@ def a_bad_configuration_is_refused_whole_and_the_old_one_goes_on():
         true(answer.status == 400 and "carved.yaml:4:" in answer["error"]["message"], answer)
         equal(node.lease("a").status, 201)
         equal(node.lease("b").status, 429)
+        with open(node.config_path, "w", encoding="utf-8") as file:
+            file.write("quotas:\n- default: true\n  leases: 2\n")
+        equal(node.post("/v1/reload").status, 200)
+        equal(node.lease("b").status, 201)
 
 
 @claim

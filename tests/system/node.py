@@ -87,7 +87,7 @@ class Node:
     def start(self, wait=True, arguments=()):
         with open(self.log_path, "ab") as log:
             self.carved = subprocess.Popen([CARVED, "--config", self.config_path, *arguments], env=self.env,
-                                           stdout=log, stderr=log)
+                                           stdout=log, stderr=log, preexec_fn=enter_daemons_cgroup)
         if wait:
             self.wait_for(self.answers, "carved to answer")
 
@@ -188,22 +188,30 @@ def cgroup_mount():
     return None
 
 
+def enter(path):
+    os.makedirs(path, exist_ok=True)
+    with open(os.path.join(path, "cgroup.procs"), "w", encoding="ascii") as file:
+        file.write("0")
+
+
 def own_cgroup():
-    """The directory of the cgroup that these tests moved themselves into; None where they could not."""
+    """The directory of the cgroup that these tests made for all of theirs; None where they could not. They live in
+    one below it and daemons in another, so that what a daemon guards (all below its parent) ends with the test."""
     global own
     if own is None and is_root() and cgroup_mount():
-        path = os.path.join(cgroup_mount(), "carve-test-%d" % os.getpid())
-        os.mkdir(path)
-        with open(os.path.join(path, "cgroup.procs"), "w", encoding="ascii") as file:
-            file.write("0")
-        own = path
+        own = os.path.join(cgroup_mount(), "carve-test-%d" % os.getpid())
+        enter(os.path.join(own, "tests"))
         atexit.register(leave_cgroup)
     return own
 
 
+def enter_daemons_cgroup():
+    if own:
+        enter(os.path.join(own, "daemons"))
+
+
 def leave_cgroup():
-    with open(os.path.join(cgroup_mount(), "cgroup.procs"), "w", encoding="ascii") as file:
-        file.write("0")
+    enter(cgroup_mount())
     for path, _, _ in os.walk(own, topdown=False):
         try:
             os.rmdir(path)
