@@ -60,6 +60,7 @@ static const char usage[] =
  */
 static int run_worker(const char *pci)
 {
+	prctl(PR_SET_NAME, "carved-worker"); /* it was executed as /proc/self/exe */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (fcntl(WORKER_FD + 1, F_GETFD) >= 0)
 		flock(WORKER_FD + 1, LOCK_EX);

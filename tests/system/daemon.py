@@ -221,8 +221,9 @@ def a_job_runs_fenced_in_its_share_and_gives_it_back_however_it_ends():
         equal(node.get("/v1/leases")["leases"], [])
         inside = node.carve("run", "--profile", "1g.10gb", "--", SIM, "hold", "--device", "1", "--time", "10ms")
         true(inside.returncode != 0, "another GPU's node cannot be opened from within")
-        child = node.spawn("run", "--profile", "2g.20gb", "--", "sleep", "100")
-        node.wait_for(lambda: [l for l in node.leases().values() if l["state"] == "active"], "the job to run")
+        begun = os.path.join(node.dir, "begun")
+        child = node.spawn("run", "--profile", "2g.20gb", "--", "sh", "-c", "touch %s; exec sleep 100" % begun)
+        node.wait_for(lambda: os.path.exists(begun), "the job to run")
         child.kill()
         child.wait()
         equal(len(node.leases()), 1)  # carve is dead, its job lives and keeps the share

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Boots a real kernel with systemd in QEMU, with Carve installed, and runs claims there: guest.py HIERARCHY BUILD
+
+The guest's root is this machine's own, read only, through virtiofs; writes go to memory. So what is
+installed here is there too, and nothing has to be made but an initramfs of some modules and busybox.
+HIERARCHY is how its systemd mounts cgroups: unified (v2 alone) or hybrid. Without KVM the processor
+is emulated, which takes a minute or two.
+"""
+import glob
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+MODULES = ["virtio_pci", "virtiofs", "overlay"]
+APPLETS = ["sh", "mount", "mkdir", "cp", "insmod", "switch_root", "sed", "tr", "rm"]
+VIRTIOFSD = ["/usr/lib/qemu/virtiofsd", "/usr/libexec/virtiofsd"]
+KERNEL = "linux-image-cloud-amd64"
+END = "The claims have ended."
+SERVICE = """[Unit]
+After=basic.target dbus.service systemd-logind.service
+Wants=dbus.service systemd-logind.service
+SuccessAction=poweroff-force
+FailureAction=poweroff-force
+[Service]
+Type=oneshot
+StandardOutput=tty
+StandardError=tty
+TTYPath=/dev/ttyS0
+TimeoutStartSec=infinity
+Environment=CARVE_BUILD={build} CARVE_PATIENCE=20 PYTHONDONTWRITEBYTECODE=1 PYTHONPATH={tests}/system
+Environment=CARVE_HIERARCHY={hierarchy} CARVE_KILLS=3 TERM=dumb HOME=/root
+WorkingDirectory={build}
+ExecStart=/bin/sh {tests}/guest/claims.sh
+"""
+
+
+class Skip(Exception):
+    pass
+
+
+def find_programs():
+    if os.uname().machine != "x86_64":
+        raise Skip("the guest is an x86_64 one")
+    if os.geteuid() != 0:
+        raise Skip("sharing this machine's root with the guest takes root")
+    virtiofsd = next((path for path in VIRTIOFSD if os.path.exists(path)), None)
+    for name, found in (("qemu-system-x86_64", shutil.which("qemu-system-x86_64")), ("virtiofsd", virtiofsd),
+                        ("busybox", shutil.which("busybox")), ("depmod", shutil.which("depmod"))):
+        if not found:
+            raise Skip("%s is not installed" % name)
+    return virtiofsd
+
+
+def find_kernel(directory):
+    """The folder of an unpacked kernel package, got once."""
+    if not glob.glob(os.path.join(directory, "boot/vmlinuz-*")):
+        if not shutil.which("apt-get"):
+            raise Skip("no kernel for the guest: this is not a Debian machine")
+        shutil.rmtree(directory, ignore_errors=True)
+        os.makedirs(directory)
+        words = subprocess.run(["apt-cache", "depends", KERNEL], stdout=subprocess.PIPE, text=True).stdout.split()
+        package = next((word for word in words if word.startswith("linux-image-6")), KERNEL)
+        got = subprocess.run(["apt-get", "-q", "-o", "APT::Sandbox::User=root", "download", package], cwd=directory)
+        files = glob.glob(os.path.join(directory, "*.deb"))
+        if got.returncode != 0 or not files:
+            raise Skip("the package %s cannot be had" % package)
+        subprocess.run(["dpkg", "-x", files[0], directory], check=True)
+        os.unlink(files[0])
+        subprocess.run(["depmod", "-b", directory, release_of(directory)], check=True)
+    return directory
+
+
+def release_of(kernel):
+    return os.listdir(os.path.join(kernel, "lib/modules"))[0]
+
+
+def make_initramfs(kernel, root, service):
+    for name in ("bin", "proc", "sys", "dev", "modules", "host", "writes", "root"):
+        os.makedirs(os.path.join(root, name))
+    shutil.copy(shutil.which("busybox"), os.path.join(root, "bin/busybox"))
+    for applet in APPLETS:
+        os.symlink("busybox", os.path.join(root, "bin", applet))
+    files = []
+    for module in MODULES:
+        shown = subprocess.run(["modprobe", "-d", kernel, "-S", release_of(kernel), "--show-depends", module],
+                               check=True, stdout=subprocess.PIPE, text=True).stdout
+        files += [line.split()[1] for line in shown.splitlines() if line.startswith("insmod")]
+    for number, path in enumerate(dict.fromkeys(files)):
+        shutil.copy(path, os.path.join(root, "modules/%02d-%s" % (number, os.path.basename(path))))
+    shutil.copy(os.path.join(HERE, "init"), os.path.join(root, "init"))
+    with open(os.path.join(root, "carve-test.service"), "w", encoding="ascii") as file:
+        file.write(service)
+    archive = root + ".cpio"
+    with open(archive, "wb") as file:
+        names = subprocess.run(["find", "."], cwd=root, check=True, stdout=subprocess.PIPE).stdout
+        subprocess.run(["cpio", "-o", "-H", "newc", "--quiet"], cwd=root, check=True, input=names, stdout=file)
+    return archive
+
+
+def start_virtiofsd(virtiofsd, directory):
+    path = os.path.join(directory, "fs.sock")
+    log = open(os.path.join(directory, "virtiofsd.log"), "wb")
+    server = subprocess.Popen([virtiofsd, "--socket-path=" + path, "-o", "source=/", "-o", "sandbox=chroot",
+                               "-o", "cache=always"],
+                              stdout=log, stderr=log)
+    while not os.path.exists(path):
+        if server.poll() is not None:
+            with open(log.name, encoding="utf-8", errors="replace") as file:
+                raise Skip("virtiofsd does not start here: %s" % (file.read().strip().splitlines() or ["?"])[-1])
+        time.sleep(0.02)
+    return server, path
+
+
+def boot(kernel, initramfs, fs_socket, words):
+    command = ["qemu-system-x86_64", "-M", "q35", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2",
+               "-m", "2048", "-object", "memory-backend-memfd,id=mem,size=2G,share=on", "-numa", "node,memdev=mem",
+               "-nodefaults", "-display", "none", "-no-reboot", "-serial", "stdio", "-monitor", "none",
+               "-chardev", "socket,id=fs,path=" + fs_socket, "-device", "vhost-user-fs-pci,chardev=fs,tag=host",
+               "-kernel", os.path.join(kernel, "boot/vmlinuz-" + release_of(kernel)), "-initrd", initramfs,
+               "-append", " ".join(["console=ttyS0", "quiet", "panic=-1", "systemd.unit=carve-test.service",
+                                    "systemd.show_status=0", "systemd.mask=timers.target", *words])]
+    guest = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, errors="replace")
+    seen_end = False
+    for line in guest.stdout:
+        print(line.rstrip(), flush=True)
+        seen_end |= line.startswith(END)
+    guest.wait()
+    print("ok" if seen_end else "not ok", "the_guest_came_to_the_end_of_its_claims")
+    return 0 if seen_end else 1
+
+
+def main(hierarchy, build):
+    virtiofsd = find_programs()
+    kernel = find_kernel(os.path.join(build, "guest", "kernel"))
+    directory = tempfile.mkdtemp(prefix="carve-guest-", dir=os.environ.get("TMPDIR", "/tmp"))
+    installed = os.path.join(build, "guest", "installed-" + hierarchy)
+    server = None
+    try:
+        shutil.rmtree(installed, ignore_errors=True)
+        subprocess.run(["meson", "install", "-C", build, "--no-rebuild", "--quiet", "--destdir", installed], check=True)
+        service = SERVICE.format(build=build, tests=os.path.dirname(HERE), hierarchy=hierarchy)
+        initramfs = make_initramfs(kernel, os.path.join(directory, "initramfs"), service)
+        server, path = start_virtiofsd(virtiofsd, directory)
+        words = ["carve.installed=" + installed]
+        if hierarchy == "hybrid":
+            words += ["systemd.unified_cgroup_hierarchy=0", "systemd.legacy_systemd_cgroup_controller=0"]
+        sys.exit(boot(kernel, initramfs, path, words))
+    finally:
+        if server:
+            server.terminate()
+            server.wait()
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+try:
+    main(sys.argv[1], os.path.abspath(sys.argv[2]))
+except Skip as reason:
+    print("skip carve_works_on_a_%s_guest: %s" % (sys.argv[1], reason))
