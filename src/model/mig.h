@@ -69,10 +69,10 @@ struct mig_geometry {
 	uint64_t digest; /* the same for the same geometry; never 0 */
 	uint32_t unit;	 /* the most slots that divide every size and start */
 	/*
-	 * What a GPU is worth to requests to come, by the mask of its taken units (worth.h); all 0
-	 * where it has more than MIG_UNITS_MAX units.
+	 * How many places (starts) each profile has left, by the mask of the taken units: see
+	 * worth.h, the only reader. All 0 where the GPU has more than MIG_UNITS_MAX units.
 	 */
-	uint32_t worth[1 << MIG_UNITS_MAX];
+	uint8_t places[1 << MIG_UNITS_MAX][MIG_PROFILES_MAX];
 };
 
 /* What a share's instance is to Carve. */
@@ -134,10 +134,21 @@ struct mig_room {
 	uint8_t n_media[MIG_MEDIA_N];	 /* instances by media engines */
 	uint8_t count[MIG_PROFILES_MAX]; /* instances by profile */
 };
-void mig_room_add(struct mig_room *room, const struct mig_geometry *geometry, uint32_t profile,
-	uint32_t start);
-void mig_room_remove(struct mig_room *room, const struct mig_geometry *geometry, uint32_t profile,
-	uint32_t start);
+static inline void mig_room_add(struct mig_room *room, const struct mig_geometry *geometry,
+	uint32_t profile, uint32_t start)
+{
+	room->taken |= mig_slots(&geometry->profile[profile], start);
+	room->n_media[geometry->profile[profile].media]++;
+	room->count[profile]++;
+}
+
+static inline void mig_room_remove(struct mig_room *room, const struct mig_geometry *geometry,
+	uint32_t profile, uint32_t start)
+{
+	room->taken &= ~mig_slots(&geometry->profile[profile], start);
+	room->n_media[geometry->profile[profile].media]--;
+	room->count[profile]--;
+}
 
 /* May one more instance of the profile be there, as far as numbers and media engines go? */
 bool mig_room_allows(

@@ -13,7 +13,7 @@
 #include <string.h>
 
 /* Takes request->n_gpus places from the views; false if there are not so many. */
-static bool take_places(const struct wish *wish, struct view *views, struct placement *ret_places)
+static bool take_places(struct wish *wish, struct view *views, struct placement *ret_places)
 {
 	for (unsigned k = 0; k < wish->request->n_gpus; k++) {
 		struct candidate best = CANDIDATE_NONE;
@@ -23,9 +23,13 @@ static bool take_places(const struct wish *wish, struct view *views, struct plac
 		if (best.cost == UINT64_MAX)
 			return false;
 		ret_places[k] = best.placement;
+		if (k + 1 == wish->request->n_gpus)
+			break;
 		view_take(&views[best.placement.gpu], &best.placement);
 		if (wish->is_bare)
 			views[best.placement.gpu].is_out = true;
+		if (best.placement.mechanism == MECHANISM_MIG)
+			wish_price(wish, views);
 	}
 	return true;
 }

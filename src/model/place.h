@@ -3,9 +3,9 @@
 /*
  * Where a request goes: the share that serves it with the least harm to what may come.
  *
- * Pure: reads the GPUs as they are, changes nothing. An idle cached instance of the right profile
- * is best (no hardware step), then free slots, then slots that idle dynamic instances hold (those
- * are evicted). Among equals the choice keeps most future requests possible.
+ * Pure: reads the GPUs as they are, changes nothing. The choice keeps most future requests possible
+ * (worth.h); slots that idle dynamic instances hold count as free, and those in the way are evicted.
+ * An idle instance of the right profile that is there saves making one.
  */
 
 #include "model/gpu.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Why a request goes where it goes: for --explain. */
+/* Why a request goes where it goes: for --explain. The reasons are those of view_offer.c. */
 #include "base/error.h"
 #include "base/text.h"
 #include "model/wish.h"
@@ -36,6 +36,53 @@ static void say_offer(const struct gpu *gpu, const struct placement *placement, 
 	}
 }
 
+/* ": costs 1.5 requests to come, most by 1 of 3 places for 3g.40gb": see worth.h. */
+static void say_cost(const struct view *view, const struct candidate *candidate, struct buf *text)
+{
+	const struct placement *placement = &candidate->placement;
+	const struct mig_geometry *geometry = view->need->geometry;
+	unsigned removed = (unsigned)__builtin_popcount(placement->evict);
+	unsigned made = placement->how == PLACE_CREATE;
+	uint64_t tenths = candidate_loss(candidate) * 10 / WORTH_ONE;
+	uint32_t places, profile, left;
+
+	profile = worth_most_lost(view->worth, geometry, view->hard.taken,
+		mig_slots(&geometry->profile[placement->profile], placement->start), &places);
+	if (tenths == 0) {
+		buf_add(text, ": costs no request to come");
+		return;
+	}
+	buf_addf(
+		text, ": costs %" PRIu64 ".%" PRIu64 " requests to come", tenths / 10, tenths % 10);
+	buf_add(text, ", most by ");
+	left = view->worth->left[profile];
+	if (places * view->worth->price[profile] < worth_steps(made + removed))
+		buf_add(text, removed ? "making and removing instances" : "making an instance");
+	else if (places == left && left == 1)
+		buf_addf(text, "the last place for %s", geometry->profile[profile].name);
+	else if (places == left)
+		buf_addf(text, "the last %u places for %s", left, geometry->profile[profile].name);
+	else
+		buf_addf(text, "%u of %u places for %s", places, left,
+			geometry->profile[profile].name);
+}
+
+/* What decides against it before the loss does: view_offer.c has the order. */
+static void say_rank(const struct view *view, const struct candidate *candidate,
+	const struct candidate *best, struct buf *text)
+{
+	const struct placement *placement = &candidate->placement;
+
+	if (candidate_rank(candidate) == candidate_rank(best))
+		say_cost(view, candidate, text);
+	else if (placement->how == PLACE_CACHED && (view->larger >> placement->instance & 1))
+		buf_add(text, ", but larger than was asked for");
+	else if (candidate_rank(candidate) >> 3 != candidate_rank(best) >> 3)
+		buf_add(text, ", but more memory than serves");
+	else
+		buf_add(text, ", but not the profile that is preferred");
+}
+
 static void say_hopeless(struct wish *wish, unsigned g, enum mechanism mechanism, struct buf *text)
 {
 	static const char *const why[HOPE_N] = {
@@ -61,6 +108,7 @@ static void say_hopeless(struct wish *wish, unsigned g, enum mechanism mechanism
 char *place_explain(
 	const struct gpu *gpus, unsigned n_gpus, const struct request *request, uint32_t avoid)
 {
+	struct candidate best = CANDIDATE_NONE;
 	struct placement chosen[GPUS_MAX];
 	struct error err = ERROR_NONE;
 	struct view views[GPUS_MAX];
@@ -76,16 +124,20 @@ char *place_explain(
 	}
 	mechanism = r == 0 ? chosen[0].mechanism : wish_mechanism(&wish);
 	wish_look(&wish, mechanism, views);
+	for (unsigned g = 0; g < n_gpus; g++)
+		view_offer(&views[g], &best);
 	for (unsigned g = 0; g < n_gpus; g++) {
-		struct candidate best = CANDIDATE_NONE;
+		struct candidate mine = CANDIDATE_NONE;
 		unsigned times = 0;
 
-		view_offer(&views[g], &best);
+		view_offer(&views[g], &mine);
 		buf_addf(&text, "%sGPU %u: ", g ? "\n" : "", g);
-		if (best.cost != UINT64_MAX)
-			say_offer(&gpus[g], &best.placement, &text);
+		if (mine.cost != UINT64_MAX)
+			say_offer(&gpus[g], &mine.placement, &text);
 		else
 			say_hopeless(&wish, g, mechanism, &text);
+		if (mine.cost != UINT64_MAX && mechanism == MECHANISM_MIG)
+			say_rank(&views[g], &mine, &best, &text);
 		for (unsigned k = 0; k < request->n_gpus && r == 0; k++)
 			times += chosen[k].gpu == g;
 		if (times == 1)

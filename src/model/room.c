@@ -9,22 +9,6 @@
  */
 #include "model/mig.h"
 
-void mig_room_add(struct mig_room *room, const struct mig_geometry *geometry, uint32_t profile,
-	uint32_t start)
-{
-	room->taken |= mig_slots(&geometry->profile[profile], start);
-	room->n_media[geometry->profile[profile].media]++;
-	room->count[profile]++;
-}
-
-void mig_room_remove(struct mig_room *room, const struct mig_geometry *geometry, uint32_t profile,
-	uint32_t start)
-{
-	room->taken &= ~mig_slots(&geometry->profile[profile], start);
-	room->n_media[geometry->profile[profile].media]--;
-	room->count[profile]--;
-}
-
 bool mig_room_allows(
 	const struct mig_room *room, const struct mig_geometry *geometry, uint32_t profile)
 {

@@ -10,13 +10,18 @@
 #include "model/need.h"
 #include "model/place.h"
 
+struct worth;
+
 struct view {
 	const struct gpu *gpu;
 	const struct need *need;
+	const struct worth *worth; /* what places are worth on this node: see wish_price() */
+	uint32_t left;		   /* of that, what is left on this GPU */
 	enum mechanism mechanism;
 	struct mig_room room;		     /* with all instances that are there */
-	uint32_t hard;			     /* slots that eviction does not free */
+	struct mig_room hard;		     /* with those that eviction does not remove */
 	uint32_t evictable;		     /* mask over seen.instance: idle and dynamic */
+	uint32_t evictable_starts;	     /* mask of the first slots of these */
 	uint32_t ready;			     /* mask: idle, ours, and exactly what is needed */
 	uint32_t larger;		     /* mask: idle, pinned, and more than what is needed */
 	uint8_t taken_ci[MIG_INSTANCES_MAX]; /* masks of compute instances: see view_take */
@@ -28,12 +33,30 @@ struct view {
 void view_make(struct view *view, const struct gpu *gpu, const struct need *need,
 	enum mechanism mechanism);
 
-/* A place on one GPU and what it costs: less is better, and comparable between GPUs. */
+/* The first idle compute instance of so many slices in instance i, or -1. */
+int view_idle_ci(const struct view *view, unsigned i, unsigned slices);
+
+/*
+ * A place on one GPU and what it costs: less is better, and comparable between GPUs. The low bits
+ * are what requests to come lose by it and its steps (worth.h); all that goes before is in its
+ * rank.
+ */
 struct candidate {
 	uint64_t cost;
 	struct placement placement;
 };
-#define CANDIDATE_NONE ((struct candidate){ .cost = UINT64_MAX })
+#define CANDIDATE_NONE	    ((struct candidate){ .cost = UINT64_MAX })
+#define CANDIDATE_LOSS_BITS 38
+
+static inline uint64_t candidate_loss(const struct candidate *candidate)
+{
+	return candidate->cost & (((uint64_t)1 << CANDIDATE_LOSS_BITS) - 1);
+}
+
+static inline uint64_t candidate_rank(const struct candidate *candidate)
+{
+	return candidate->cost >> CANDIDATE_LOSS_BITS;
+}
 
 /* Puts into *best what this GPU offers, if it is better than what is there. */
 void view_offer(const struct view *view, struct candidate *best);

@@ -4,6 +4,8 @@
 #include "base/error.h"
 #include "base/text.h"
 
+#include <string.h>
+
 int wish_make(struct wish *wish, const struct gpu *gpus, unsigned n_gpus,
 	const struct request *request, uint32_t avoid, struct error *err)
 {
@@ -72,6 +74,32 @@ void wish_look(struct wish *wish, enum mechanism mechanism, struct view *ret_vie
 			view_make(&ret_views[g], &wish->gpus[g], wish_need(wish, g), mechanism);
 		else
 			ret_views[g].is_out = true;
+	}
+	if (mechanism == MECHANISM_MIG)
+		wish_price(wish, ret_views);
+}
+
+void wish_price(struct wish *wish, struct view *views)
+{
+	memset(wish->worth, 0, wish->n_needs * sizeof(wish->worth[0]));
+	for (unsigned g = 0; g < wish->n_gpus; g++) {
+		struct view *view = &views[g];
+		struct worth *worth;
+
+		if (view->is_out)
+			continue;
+		worth = &wish->worth[view->need - wish->need];
+		worth_add(worth, view->need->geometry, &view->room, view->hard.taken);
+		view->worth = worth;
+	}
+	for (unsigned i = 0; i < wish->n_needs; i++)
+		worth_price(&wish->worth[i], wish->need[i].geometry);
+	for (unsigned g = 0; g < wish->n_gpus; g++) {
+		struct view *view = &views[g];
+
+		if (!view->is_out)
+			view->left =
+				worth_left(view->worth, view->need->geometry, view->hard.taken);
 	}
 }
 

@@ -5,6 +5,7 @@
 #include "model/need.h"
 #include "model/place.h"
 #include "model/view.h"
+#include "model/worth.h"
 
 struct buf;
 struct error;
@@ -18,7 +19,8 @@ struct wish {
 	bool is_bare;
 	bool may_mig, may_whole; /* what --mechanism allows */
 	unsigned n_needs;
-	struct need need[GPUS_MAX]; /* one per geometry, on demand */
+	struct need need[GPUS_MAX];   /* one per geometry, on demand */
+	struct worth worth[GPUS_MAX]; /* what the places of need[i]'s geometry are worth */
 };
 
 /* 0, or PLACE_E_NEVER with the sentence. */
@@ -31,8 +33,10 @@ const struct need *wish_need(struct wish *wish, unsigned g);
 /* The mechanism by which the node could serve it: whole where MIG never can. */
 enum mechanism wish_mechanism(struct wish *wish);
 
-/* The view of each GPU for it. */
+/* The view of each GPU for it, and what places are worth as they stand. */
 void wish_look(struct wish *wish, enum mechanism mechanism, struct view *ret_views);
+/* Prices anew, after a view has changed. */
+void wish_price(struct wish *wish, struct view *views);
 
 /* Nothing but leases keeps the request from GPU g: how many must end; else WISH_TOO_FAR. */
 #define WISH_TOO_FAR UINT32_MAX

@@ -108,12 +108,12 @@ TEST(a_size_gets_the_smallest_profile_that_is_enough)
 	}
 }
 
-TEST(a_cached_instance_of_exactly_the_profile_comes_first)
+TEST(a_cached_instance_of_exactly_the_profile_is_used)
 {
 	AUTO_FREE struct gpu *gpus = fixture_gpus(2, FIXTURE_H100_80);
 
-	fixture_add(&gpus[1], "2g.20gb", 0, SHARE_DYNAMIC, 0);
-	CHECK_TEXT(placed(gpus, 2, sized(10, 25)), "1:2g.20gb@0 cached");
+	fixture_add(&gpus[1], "2g.20gb", 4, SHARE_DYNAMIC, 0);
+	CHECK_TEXT(placed(gpus, 2, sized(10, 25)), "1:2g.20gb@4 cached");
 	/* What a 1g needs is there in part of it, but a larger dynamic one is never given. */
 	CHECK_TEXT(placed(gpus, 2, profiled("1g.10gb")), "0:1g.10gb@6");
 	gpus[1].seen.instance[0].ci[0].has_users = true;
@@ -121,6 +121,45 @@ TEST(a_cached_instance_of_exactly_the_profile_comes_first)
 	gpus[1].seen.instance[0].ci[0].has_users = false;
 	gpus[1].seen.instance[0].origin = SHARE_FOREIGN;
 	CHECK(!strstr(placed(gpus, 2, profiled("2g.20gb")), "cached"));
+}
+
+TEST(a_cached_instance_is_left_where_it_would_cost_more_room_than_it_saves)
+{
+	AUTO_FREE struct gpu *gpus = fixture_gpus(2, FIXTURE_H100_80);
+
+	/* At slot 0 it would take the left half, where alone a 4g can be. */
+	fixture_add(&gpus[1], "2g.20gb", 0, SHARE_DYNAMIC, 0);
+	CHECK_TEXT(placed(gpus, 2, profiled("2g.20gb")), "0:2g.20gb@4");
+	fixture_add(&gpus[1], "1g.10gb", 2, SHARE_DYNAMIC, 1);
+	CHECK_TEXT(placed(gpus, 2, profiled("2g.20gb")), "1:2g.20gb@0 cached");
+}
+
+TEST(whole_gpus_are_kept_whole)
+{
+	AUTO_FREE struct gpu *gpus = fixture_gpus(2, FIXTURE_H100_80);
+
+	CHECK_TEXT(placed(gpus, 2, profiled("3g.40gb")), "0:3g.40gb@4");
+	fixture_add(&gpus[0], "3g.40gb", 4, SHARE_DYNAMIC, 1);
+	CHECK_TEXT(placed(gpus, 2, profiled("3g.40gb")), "0:3g.40gb@0");
+	CHECK_TEXT(placed(gpus, 2, profiled("2g.20gb")), "0:2g.20gb@0");
+	CHECK_TEXT(placed(gpus, 2, profiled("1g.10gb")), "0:1g.10gb@0");
+}
+
+TEST(what_the_node_is_used_for_decides_what_is_kept)
+{
+	AUTO_FREE struct gpu *gpus = fixture_gpus(6, FIXTURE_H100_80);
+
+	/* Room for one more 7g, and on another GPU for one more 4g: which shall a 3g take? */
+	fixture_add(&gpus[0], "2g.20gb", 4, SHARE_DYNAMIC, 1);
+	for (unsigned g = 2; g < 6; g++)
+		fixture_add(&gpus[g], "7g.80gb", 0, SHARE_DYNAMIC, g);
+	CHECK_TEXT(placed(gpus, 6, profiled("3g.40gb")), "0:3g.40gb@0");
+	for (unsigned g = 2; g < 6; g++) {
+		gpus[g].seen.n_instances = 0;
+		fixture_add(&gpus[g], "4g.40gb", 0, SHARE_DYNAMIC, g);
+		fixture_add(&gpus[g], "3g.40gb", 4, SHARE_DYNAMIC, g);
+	}
+	CHECK_TEXT(placed(gpus, 6, profiled("3g.40gb")), "1:3g.40gb@4");
 }
 
 TEST(a_pinned_instance_is_used_before_a_dynamic_one)
@@ -132,13 +171,13 @@ TEST(a_pinned_instance_is_used_before_a_dynamic_one)
 	CHECK_TEXT(placed(gpus, 1, profiled("1g.10gb")), "0:1g.10gb@0 cached");
 }
 
-TEST(free_slots_come_before_those_of_idle_dynamic_instances)
+TEST(of_places_that_cost_the_same_room_a_free_one_is_taken)
 {
-	AUTO_FREE struct gpu *gpus = fixture_gpus(1, FIXTURE_H100_80);
+	AUTO_FREE struct gpu *gpus = fixture_gpus(2, FIXTURE_H100_80);
 
-	fixture_add(gpus, "3g.40gb", 4, SHARE_DYNAMIC, 0);
-	CHECK_TEXT(placed(gpus, 1, profiled("2g.20gb")), "0:2g.20gb@0");
-	fixture_add(gpus, "3g.40gb", 0, SHARE_DYNAMIC, 4);
+	fixture_add(&gpus[0], "3g.40gb", 4, SHARE_DYNAMIC, 0);
+	CHECK_TEXT(placed(gpus, 2, profiled("2g.20gb")), "1:2g.20gb@4");
+	fixture_add(&gpus[0], "3g.40gb", 0, SHARE_DYNAMIC, 4);
 	CHECK_TEXT(placed(gpus, 1, profiled("1g.10gb")), "0:1g.10gb@6 -3g.40gb@4");
 }
 
@@ -327,7 +366,7 @@ TEST(several_shares_are_all_or_nothing)
 	fixture_add(&gpus[0], "2g.20gb", 4, SHARE_DYNAMIC, 0);
 	request.n_gpus = 4;
 	CHECK_TEXT(placed(gpus, 2, request),
-		"0:3g.40gb@0 cached, 1:3g.40gb@4, 1:3g.40gb@0, 0:3g.40gb@4 -2g.20gb@4");
+		"0:3g.40gb@0 cached, 0:3g.40gb@4 -2g.20gb@4, 1:3g.40gb@4, 1:3g.40gb@0");
 	request.n_gpus = 5;
 	CHECK_EQ(place(gpus, 2, &request, 0, p, NULL), PLACE_E_NEVER);
 	CHECK_EQ(p[0].gpu, 77);
@@ -355,10 +394,34 @@ TEST(an_explanation_has_a_line_for_each_gpu)
 	fixture_add(&gpus[2], "7g.80gb", 0, SHARE_DYNAMIC, 0);
 	gpus[3].managed = false;
 	text = place_explain(gpus, 4, &request, 0);
-	CHECK_TEXT(text, "GPU 0: 0:3g.40gb@4 is there, idle  <- chosen\n"
-			 "GPU 1: lease L3\n"
-			 "GPU 2: 3g.40gb can be made at slot 4 after removing 2:7g.80gb@0 (idle)\n"
-			 "GPU 3: not managed");
+	CHECK_TEXT(text,
+		"GPU 0: 0:3g.40gb@4 is there, idle: costs 7.6 requests to come, most by 1 of 2 "
+		"places for 7g.80gb  <- chosen\n"
+		"GPU 1: lease L3\n"
+		"GPU 2: 3g.40gb can be made at slot 4 after removing 2:7g.80gb@0 (idle): costs 8.6 "
+		"requests to come, most by 1 of 2 places for 7g.80gb\n"
+		"GPU 3: not managed");
+}
+
+TEST(an_explanation_tells_what_decided)
+{
+	AUTO_FREE struct gpu *gpus = fixture_gpus(4, FIXTURE_H100_80);
+	struct request request = sized(10, 0);
+	AUTO_FREE char *text = NULL;
+
+	fixture_gpu(&gpus[1], 1, FIXTURE_H200);
+	fixture_add(&gpus[2], "7g.80gb", 0, SHARE_PINNED, 0);
+	fixture_add(&gpus[3], "3g.40gb", 0, SHARE_DYNAMIC, 1);
+	fixture_add(&gpus[3], "2g.20gb", 4, SHARE_DYNAMIC, 1);
+	text = place_explain(gpus, 4, &request, 0);
+	CHECK_TEXT(text,
+		"GPU 0: 1g.10gb can be made at slot 6: costs 9.7 requests to come, most by the "
+		"last "
+		"place for 7g.80gb\n"
+		"GPU 1: 1g.18gb can be made at slot 6, but more memory than serves\n"
+		"GPU 2: 2:7g.80gb@0 is there, idle, but larger than was asked for\n"
+		"GPU 3: 1g.10gb can be made at slot 6: costs 2.2 requests to come, most by 1 of 5 "
+		"places for 1g.20gb  <- chosen");
 }
 
 TEST(a_gpu_could_be_used_when_only_leases_are_in_the_way)
