@@ -363,8 +363,7 @@ static void pump_once(struct daemon *daemon)
 {
 	AUTO_FREE struct waiting *waiting = must_alloc(daemon->n_queued, sizeof(*waiting));
 	unsigned n = queue_of(daemon, waiting), position = 0;
-	uint32_t kept = 0;
-	bool is_first = true;
+	uint32_t kept = 0, kept_for_one = 0;
 
 	for (unsigned i = 0; i < n; i++) {
 		struct lease *lease = lease_by_id(daemon, waiting[i].id);
@@ -380,11 +379,10 @@ static void pump_once(struct daemon *daemon)
 		if (r == API_QUOTA || r == PLACE_E_NO_ROOM) {
 			wait_for(lease, ++position, err.text);
 			kept |= busy;
-			if (is_first && r != API_QUOTA) {
-				kept |= queue_keep_for(
+			if (!kept_for_one && r != API_QUOTA)
+				kept_for_one = queue_keep_for(
 					&waiting[i], daemon->gpus, daemon->n_gpus, now_ns());
-				is_first = false;
-			}
+			kept |= kept_for_one;
 			continue;
 		}
 		lease_fail(lease, r, err.text);

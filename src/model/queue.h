@@ -28,8 +28,9 @@ struct waiting {
 void queue_sort(struct waiting *waiting, unsigned n);
 
 /*
- * The GPUs (mask) that are to be kept for `first`, the frontmost request that does not fit: none
- * while it has waited less than the patience.
+ * The GPUs (mask) that are to be kept for `first`, a request that does not fit: none while it has
+ * waited less than the patience, or where leases are not all that is in its way. They are kept for
+ * one request at a time: the frontmost for which there are any.
  */
 uint32_t queue_keep_for(
 	const struct waiting *first, const struct gpu *gpus, unsigned n_gpus, uint64_t now_ns);

@@ -88,6 +88,26 @@ def who_waits_is_told_for_what_and_gets_it_when_it_is_free():
 
 
 @claim
+def a_big_request_is_not_overtaken_for_ever_though_one_before_it_cannot_be_helped():
+    with started() as node:
+        apply(node, MIG_ON)
+        node.lease("small", profile="1g.10gb", gpu="1")
+        node.post("/v1/gpus/0/drain")
+        node.lease("stuck", wait_reply=0, profile="1g.10gb", gpu="0")
+        node.lease("big", wait_reply=0, profile="7g.80gb", gpu="1")
+
+        def refused():
+            answer = node.lease("other", profile="1g.10gb", gpu="1", wait=0)
+            if answer.status == 503:
+                return answer
+            node.post("/v1/leases/other/release")
+            return None
+        true("kept" in node.wait_for(refused, "GPU 1 to be kept", 30)["error"]["message"], "it says so")
+        node.post("/v1/leases/small/release")
+        node.wait_for(lambda: node.get("/v1/leases/big")["lease"]["state"] == "active", "its turn")
+
+
+@claim
 def bad_input_is_answered_in_one_sentence_and_changes_nothing():
     with started() as node:
         before = node.state()["gpus"]
