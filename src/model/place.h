@@ -4,8 +4,8 @@
  * Where a request goes: the share that serves it with the least harm to what may come.
  *
  * Pure: reads the GPUs as they are, changes nothing. The choice keeps most future requests possible
- * (worth.h); slots that idle dynamic instances hold count as free, and those in the way are evicted.
- * An idle instance of the right profile that is there saves making one.
+ * (worth.h). Slots of idle dynamic instances count as free: those in the way are evicted. An idle
+ * instance of the right profile saves making one.
  */
 
 #include "model/gpu.h"
