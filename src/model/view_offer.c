@@ -17,15 +17,13 @@
 
 #include "model/worth.h"
 
-/* is larger:1 memory in MiB:22 not the preferred profile:3 loss and steps:38 */
-static uint64_t cost_of(
-	bool is_larger, const struct mig_profile *profile, unsigned preference, uint32_t loss)
+/* is larger:1 memory in MiB:22 not the preferred profile:3, above loss and steps:38 */
+static uint64_t rank_cost(bool is_larger, const struct mig_profile *profile, unsigned preference)
 {
 	uint64_t mib = profile->memory_bytes >> 20;
 
 	mib = mib < (1 << 22) ? mib : (1 << 22) - 1;
-	return (uint64_t)is_larger << 63 | mib << 41 | (uint64_t)preference << CANDIDATE_LOSS_BITS |
-	       loss;
+	return (uint64_t)is_larger << 63 | mib << 41 | (uint64_t)preference << CANDIDATE_LOSS_BITS;
 }
 
 static uint32_t loss_of(const struct view *view, uint32_t slots)
@@ -43,8 +41,8 @@ static void offer_there(
 		const struct mig_profile *profile =
 			&view->need->geometry->profile[instance->profile];
 		unsigned slices = view->need->ci_slices ?: profile->slices;
-		uint64_t cost = cost_of(
-			is_larger, profile, 0, loss_of(view, mig_slots(profile, instance->start)));
+		uint64_t cost = rank_cost(is_larger, profile, 0) +
+				loss_of(view, mig_slots(profile, instance->start));
 
 		if (cost >= best->cost)
 			continue;
@@ -110,17 +108,18 @@ static unsigned count_evictable(const struct view *view, uint32_t slots)
 	return n + ((taken & first & ~view->evictable_starts) != 0);
 }
 
-/* An instance that could be made. The cost only rises: each part of it may end the search. */
+/*
+ * An instance of the profile that could be made. The cost only rises from that of its rank: each
+ * part of it may end the search.
+ */
 static void offer_start(
-	const struct view *view, unsigned preference, uint32_t start, struct candidate *best)
+	const struct view *view, uint32_t p, uint32_t start, uint64_t cost, struct candidate *best)
 {
 	const struct mig_geometry *geometry = view->need->geometry;
-	uint32_t p = view->need->make[preference], evict = 0;
-	const struct mig_profile *profile = &geometry->profile[p];
-	uint32_t slots = mig_slots(profile, start);
+	uint32_t slots = mig_slots(&geometry->profile[p], start), evict = 0;
 	unsigned n_evict = count_evictable(view, slots);
-	uint64_t cost = cost_of(false, profile, preference, worth_steps(1 + n_evict));
 
+	cost += worth_steps(1 + n_evict);
 	if (cost >= best->cost)
 		return;
 	cost += loss_of(view, slots);
@@ -150,12 +149,13 @@ static void offer_made(const struct view *view, struct candidate *best)
 
 	for (unsigned m = 0; m < view->need->n_make; m++) {
 		uint32_t p = view->need->make[m], starts;
+		uint64_t cost = rank_cost(false, &geometry->profile[p], m);
 
-		if (cost_of(false, &geometry->profile[p], m, 0) >= best->cost)
+		if (cost >= best->cost)
 			return;
 		starts = mig_room_starts(&view->hard, geometry, p);
 		for (; starts; starts &= starts - 1)
-			offer_start(view, m, (uint32_t)__builtin_ctz(starts), best);
+			offer_start(view, p, (uint32_t)__builtin_ctz(starts), cost, best);
 	}
 }
 
