@@ -4,7 +4,6 @@ import os
 import socket
 import subprocess
 import sys
-import time
 
 from node import CARVED, Node, SIM, Skip, UnixConnection, claim, equal, is_root, needs_fence, run_claims, true
 
@@ -119,9 +118,10 @@ def bad_input_is_answered_in_one_sentence_and_changes_nothing():
                 (400, {"request": {}, "holder": {"kind": "name", "name": "a/b"}}),
                 (400, {"request": [], "holder": {"kind": "name", "name": "x"}}),
                 (422, {"request": {"memory": "900G"}, "holder": {"kind": "name", "name": "x"}}),
-                (422, {"request": {"profile": "9g.1gb"}, "holder": {"kind": "name", "name": "x"}})):
+                (400, {"request": {"profile": "9g.1gb"}, "holder": {"kind": "name", "name": "x"}}),
+                (422, {"request": {"profile": "5g.40gb"}, "holder": {"kind": "name", "name": "x"}})):
             answer = node.post("/v1/leases", body)
-            equal((status, answer.status), (status, answer.status if answer.status in (400, 422) else status))
+            equal((body, answer.status), (body, status))
             true(len(answer["error"]["message"]) > 10, answer)
         equal(node.get("/v1/nothing").status, 404)
         equal(node.get("/v1/leases/L99").status, 404)
@@ -153,17 +153,16 @@ def a_thousand_idle_connections_do_not_keep_others_out():
 
 @claim
 def a_lease_on_another_gpu_completes_while_a_driver_call_is_blocked():
-    with started(config="driver-timeout: 3s\n") as node:
+    with started(config="driver-timeout: 60s\n") as node:
         apply(node, MIG_ON)
         node.sim("inject", "nvmlDeviceCreateGpuInstanceWithPlacement:hang,times=all,gpu=0")
         blocked = node.post("/v1/leases", {"request": {"profile": "1g.10gb", "gpu": "0"}, "wait_reply": 0,
                                            "holder": {"kind": "name", "name": "blocked"}})
         true(blocked.status in (201, 202), blocked)
-        begun = time.monotonic()
         other = node.post("/v1/leases", {"request": {"profile": "1g.10gb", "gpu": "1"},
                                          "holder": {"kind": "name", "name": "other"}})
         equal(other["lease"]["state"], "active")
-        true(time.monotonic() - begun < 2.5, "it did not wait for GPU 0")
+        equal(node.get("/v1/leases/blocked")["lease"]["state"], "placed")
         node.sim("inject", "--clear")
 
 

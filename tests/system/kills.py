@@ -160,7 +160,7 @@ def disturb(node, source):
 def kill_under_load(kills, seed):
     source = random.Random(seed)
     with Node(os.environ.get("CARVE_MACHINE", "dgx-h100"), fast=False, options=["--create", "20", "--destroy", "10"],
-              config="driver-timeout: %ds\n" % max(1, PATIENCE / 4) + "grace: 1s\nhealth-interval: 1s\n") as node:
+              config="driver-timeout: %ds\n" % max(1, PATIENCE / 2) + "grace: 1s\nhealth-interval: 1s\n") as node:
         node.start()
         path = os.path.join(node.dir, "on.yaml")
         with open(path, "w", encoding="utf-8") as file:
