@@ -196,10 +196,8 @@ void api_lease_leave(struct call *call)
 		call_fail(call, API_CONFLICT, "lease L%" PRIu64 " was not made by carve run", id);
 		return;
 	}
-	lease->holder.was_entered = true;
-	if (lease->holder.cgroup_fd < 0)
-		lease_end(lease, 0, NULL);
-	else if (!holder_is_alive(&lease->holder))
+	holder_leave(&lease->holder);
+	if (!holder_is_alive(&lease->holder))
 		lease_holder_gone(lease);
 	lease = lease_by_id(call->daemon, id);
 	if (lease && lease->state == LEASE_RELEASING) {

@@ -144,15 +144,29 @@ int holder_watch_requester(struct lease *lease)
 	return lease->holder.pid > 0 ? watch_process(lease) : 0;
 }
 
+/* Of an empty cgroup: one that somebody named is not left before it was entered. */
+static bool is_left(const struct holder *holder)
+{
+	return holder->kind == HOLDER_RUN || holder->was_entered;
+}
+
 static int on_cgroup_event(sd_event_source *source, int fd, uint32_t events, void *context)
 {
 	struct lease *lease = context;
-	int populated = cgroup_populated(lease->holder.cgroup_fd);
+	struct holder *holder = &lease->holder;
+	int populated;
 
-	if (populated > 0)
-		lease->holder.was_entered = true;
-	else
+	cgroup_watch_read(fd);
+	populated = cgroup_populated(holder->cgroup_fd);
+	if (populated < 0) /* removed: it would tell of that for ever */
+		holder->events_source = sd_event_source_disable_unref(holder->events_source);
+	if (populated > 0 && !holder->was_entered) {
+		holder->was_entered = true;
+		if (holder->kind == HOLDER_CGROUP)
+			lease_record(lease);
+	} else if (populated < 0 || (populated == 0 && is_left(holder))) {
 		lease_holder_gone(lease);
+	}
 	return 0;
 }
 
@@ -255,7 +269,7 @@ int holder_begin(struct lease *lease, const struct binding *binding, struct erro
 	if (holder->kind == HOLDER_NAME)
 		unwatch(holder);
 	if (r == 0 && holder->kind == HOLDER_CGROUP)
-		holder->was_entered = true;
+		holder->was_entered = cgroup_populated(holder->cgroup_fd) > 0;
 	if (r == 0 && !holder->is_fenced && lease->daemon->config.require_fence &&
 		holder->kind != HOLDER_NAME)
 		return error_set(err, -EPERM,
@@ -288,7 +302,7 @@ int holder_resume(struct lease *lease)
 		if (holder->was_entered)
 			return 0;
 	}
-	return watch_process(lease) == 0;
+	return holder->kind == HOLDER_CGROUP || watch_process(lease) == 0;
 }
 
 int holder_enter(struct lease *lease, pid_t pid, struct error *err)
@@ -307,6 +321,20 @@ int holder_enter(struct lease *lease, pid_t pid, struct error *err)
 	}
 	holder->was_entered = true;
 	return 0;
+}
+
+void holder_leave(struct holder *holder)
+{
+	holder->was_entered = true;
+	if (holder->cgroup_fd >= 0)
+		return;
+	unwatch(holder);
+	holder->pid = 0;
+}
+
+bool holder_ends_processes(const struct holder *holder)
+{
+	return holder->kind == HOLDER_RUN || holder->kind == HOLDER_PID;
 }
 
 bool holder_is_alive(const struct holder *holder)

@@ -2,14 +2,15 @@
 #pragma once
 /*
  * Holders: who holds a lease, and how the daemon learns that it is gone. Nothing has to be called
- *for that.
+ * for that.
  *
- *	run      a process tree in a cgroup of its own, made as a child of the caller's. Ends when
- *the cgroup has been entered and is empty, or when the caller is gone before anybody entered. Where
- *no cgroup can be made: the caller's process alone ("children not followed"). cgroup   an existing
- *cgroup (a container's): watched and fenced, never moved. Ends when it is empty. pid      one
- *process, by its pidfd: not fenced, children not followed. name     nobody in particular: ends by
- *release or when its time is up.
+ * - run: a process tree in a cgroup of its own, made as a child of the caller's. It ends when the
+ *   cgroup was entered and is empty, or when the caller is gone before anybody entered. Where no
+ *   cgroup can be made: the caller's process alone ("children not followed").
+ * - cgroup: an existing cgroup (a container's), watched and fenced, never moved. It ends when it
+ * was entered and is empty.
+ * - pid: one process, by its pidfd; not fenced, children not followed.
+ * - name: nobody in particular; it ends by release or when its time is up.
  */
 
 #include "model/binding.h"
@@ -67,6 +68,12 @@ int holder_begin(struct lease *lease, const struct binding *binding, struct erro
 int holder_resume(struct lease *lease);
 /* Moves the asking process into the lease's cgroup. */
 int holder_enter(struct lease *lease, pid_t pid, struct error *err);
+/* The child of a `run` holder has ended, as the one who started it says; others may live on in the
+ * cgroup. Without one, nobody is left. */
+void holder_leave(struct holder *holder);
+/* True if its processes are ended with the lease; those of an existing cgroup are their manager's.
+ */
+bool holder_ends_processes(const struct holder *holder);
 /* True while a process of it lives. */
 bool holder_is_alive(const struct holder *holder);
 /* Sends a signal to its processes (not to those of an existing cgroup: those are their manager's).

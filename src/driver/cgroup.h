@@ -32,8 +32,10 @@ int cgroup_id(int dir_fd, uint64_t *ret_id);
 /* The owner of its directory: who may ask for a lease on it. */
 int cgroup_owner(int dir_fd, uid_t *ret_uid);
 
-/* Opens cgroup.events: poll it for POLLPRI; cgroup_populated reads it anew. */
+/* Opens cgroup.events: poll it for POLLPRI, and after each call cgroup_watch_read, without which it
+ * stays ready for ever. */
 int cgroup_watch(int dir_fd);
+void cgroup_watch_read(int watch_fd);
 /* 1 if a process lives in it or below, 0 if none, negative errno (-ENODEV: it is gone). */
 int cgroup_populated(int dir_fd);
 

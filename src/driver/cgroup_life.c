@@ -22,7 +22,19 @@ int cgroup_watch(int dir_fd)
 {
 	int fd = openat(dir_fd, "cgroup.events", O_RDONLY | O_CLOEXEC);
 
-	return fd < 0 ? -errno : fd;
+	if (fd < 0)
+		return -errno;
+	cgroup_watch_read(fd);
+	return fd;
+}
+
+/* What was read is what the next change is a change of. */
+void cgroup_watch_read(int watch_fd)
+{
+	char text[256];
+
+	if (pread(watch_fd, text, sizeof(text), 0) < 0)
+		return; /* it is gone: that was the last change */
 }
 
 int cgroup_populated(int dir_fd)
