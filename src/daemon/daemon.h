@@ -47,6 +47,7 @@ struct daemon {
 	struct list leases; /* every lease that is not over, by id */
 	unsigned n_leases, n_queued;
 	uint64_t last_lease;
+	sd_event_source *pump; /* tries the queue in the loop's next round; NULL: never asked for */
 	struct lease_over *leases_over; /* a ring of LEASES_OVER_KEPT */
 	unsigned next_over;
 	struct list tenants;

@@ -172,6 +172,7 @@ static void activate(struct lease *lease)
 		lease_fail(lease, r == -EPERM ? API_NOT_PERMITTED : API_DRIVER, err.text);
 		return;
 	}
+	lease_set_reason(lease, NULL); /* of a try that failed before */
 	lease->active_wall_ns = wall_ns();
 	if (lease->request.time_ns)
 		lease->ends_ns = now_ns() + lease->request.time_ns;
@@ -206,6 +207,7 @@ static void steps_failed(struct lease *lease, const struct txn_result *result)
 	}
 	lease_set_reason(lease, result->text);
 	lease_set_state(lease, LEASE_QUEUED);
+	lease_arm_wait(lease);
 }
 
 struct prepared {
@@ -290,18 +292,24 @@ int lease_try(struct lease *lease, uint32_t avoid, uint32_t *ret_busy, struct er
 	unsigned n = lease->request.n_gpus;
 	AUTO_FREE struct placement *placements = must_alloc(n, sizeof(*placements));
 	uint32_t busy = busy_gpus(daemon, false);
+	uint32_t passed = avoid | busy_gpus(daemon, true);
 	struct quota amount;
 	int r;
 
 	*ret_busy = 0;
-	avoid |= lease->avoid | busy_gpus(daemon, true);
 	if (daemon->driver_let_go) {
 		error_set(err, -EAGAIN,
 			"the driver is drained for maintenance (carve undrain --driver takes it up "
 			"again)");
 		return PLACE_E_NO_ROOM;
 	}
+	avoid = passed | lease->avoid;
 	r = place(daemon->gpus, daemon->n_gpus, &lease->request, avoid, placements, err);
+	if (r == PLACE_E_NO_ROOM && lease->avoid) {
+		/* where its steps failed before is its last choice, but better than none */
+		avoid = passed;
+		r = place(daemon->gpus, daemon->n_gpus, &lease->request, avoid, placements, err);
+	}
 	if (r == PLACE_E_NEVER)
 		return API_NEVER;
 	if (r != 0)
@@ -359,7 +367,7 @@ static unsigned queue_of(struct daemon *daemon, struct waiting *waiting)
 	return n;
 }
 
-static void pump_once(struct daemon *daemon)
+void queue_try(struct daemon *daemon)
 {
 	AUTO_FREE struct waiting *waiting = must_alloc(daemon->n_queued, sizeof(*waiting));
 	unsigned n = queue_of(daemon, waiting), position = 0;
@@ -389,21 +397,18 @@ static void pump_once(struct daemon *daemon)
 	}
 }
 
-/* Ends and activations call for another try while one is under way: one more round, not a
- * recursion. */
+static int on_pump(sd_event_source *source, void *context)
+{
+	queue_try(context);
+	return 0;
+}
+
 void leases_pump(struct daemon *daemon)
 {
-	static bool is_pumping, again;
-
 	if (!daemon->is_restored || daemon->n_queued == 0)
 		return;
-	again = true;
-	if (is_pumping)
-		return;
-	is_pumping = true;
-	while (again && daemon->n_queued > 0) {
-		again = false;
-		pump_once(daemon);
-	}
-	is_pumping = false;
+	if (daemon->pump)
+		sd_event_source_set_enabled(daemon->pump, SD_EVENT_ONESHOT);
+	else if (sd_event_add_defer(daemon->loop, &daemon->pump, on_pump, daemon) < 0)
+		log_error("the queue cannot be put on the loop");
 }

@@ -36,17 +36,18 @@ void lease_record(struct lease *lease)
 
 	for (unsigned i = 0; i < lease->n_shares; i++)
 		json_array_append_new(shares, share_to_json(lease, &lease->share[i]));
-	json = json_pack("{s:s, s:o, s:I, s:s*, s:s*, s:s*, s:o, s:I, s:I, s:I, s:b,"
+	json = json_pack("{s:s, s:o, s:I, s:s*, s:s*, s:s*, s:o, s:I, s:I, s:I, s:b, s:b,"
 			 "s:{s:s, s:i, s:I, s:s*, s:s*, s:b, s:b, s:b, s:s}}",
 		"state", lease_state_names[lease->state], "request",
 		request_to_json(&lease->request), "uid", (json_int_t)lease->tenant->uid, "name",
 		lease->name, "why", lease->why, "reason", lease->reason, "shares", shares,
 		"created", (json_int_t)lease->created_wall_ns, "active",
 		(json_int_t)lease->active_wall_ns, "ends", (json_int_t)lease->ends_wall_ns,
-		"failed", lease->has_failed, "holder", "kind", holder_kind_names[holder->kind],
-		"pid", (int)holder->pid, "ticks", (json_int_t)holder->start_ticks, "cgroup",
-		holder->cgroup, "command", holder->command, "fenced", holder->is_fenced, "entered",
-		holder->was_entered, "owns", holder->owns_cgroup, "fence_text", holder->fence_text);
+		"failed", lease->has_failed, "unwanted", lease->is_unwanted, "holder", "kind",
+		holder_kind_names[holder->kind], "pid", (int)holder->pid, "ticks",
+		(json_int_t)holder->start_ticks, "cgroup", holder->cgroup, "command",
+		holder->command, "fenced", holder->is_fenced, "entered", holder->was_entered,
+		"owns", holder->owns_cgroup, "fence_text", holder->fence_text);
 	body = json ? json_dumps(json, JSON_COMPACT) : NULL;
 	json_decref(json);
 	if (!body) {
@@ -173,14 +174,17 @@ void leases_check_shares(struct daemon *daemon, unsigned gpu)
 
 static void resume_waiting(struct lease *lease)
 {
-	lease->waiting_since_ns = now_ns();
+	uint64_t now = now_ns(), wall = wall_ns();
+	uint64_t waited = wall > lease->created_wall_ns ? wall - lease->created_wall_ns : 0;
+
+	/* its age and its turn are those of before */
+	lease->waiting_since_ns = waited < now ? now - waited : 0;
 	if (lease->holder.pid > 0 && holder_watch_requester(lease) < 0) {
 		lease_set_reason(lease, "the process that asked for it ended");
 		lease_finish(lease, LEASE_ENDED);
 		return;
 	}
-	if (lease->request.wait_ns != REQUEST_WAIT_FOREVER)
-		lease_arm(lease, lease->request.wait_ns);
+	lease_arm_wait(lease);
 }
 
 /* Prepared or half prepared: its steps were put back, a cgroup may have been made. */
@@ -192,7 +196,10 @@ static void resume_placed(struct lease *lease)
 	holder_drop_cgroup(lease);
 	daemon->n_queued++;
 	lease->state = LEASE_QUEUED;
-	resume_waiting(lease);
+	if (lease->is_unwanted)
+		lease_finish(lease, LEASE_ENDED);
+	else
+		resume_waiting(lease);
 }
 
 static void resume_active(struct lease *lease)
@@ -243,6 +250,7 @@ static void recall(void *context, uint64_t id, const char *body)
 	lease->why = copy_of(json, "why");
 	lease->reason = copy_of(json, "reason");
 	lease->has_failed = json_is_true(json_object_get(json, "failed"));
+	lease->is_unwanted = json_is_true(json_object_get(json, "unwanted"));
 	lease->created_wall_ns = number_of(json, "created");
 	lease->active_wall_ns = number_of(json, "active");
 	lease->ends_wall_ns = number_of(json, "ends");

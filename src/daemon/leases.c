@@ -26,6 +26,8 @@
 
 /* Between two questions whether somebody is still on a share whose holder is gone. */
 #define USERS_AGAIN_NS (100 * 1000000ULL)
+/* Who does not want to wait for room waits so long for a GPU that is being changed. */
+#define BUSY_WAIT_NS (5 * 1000000000ULL)
 
 struct lease *lease_new(struct daemon *daemon, uint64_t id)
 {
@@ -168,7 +170,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *context)
 		lease_end(lease, lease->daemon->config.grace_ns, "its time is up");
 		break;
 	case LEASE_RELEASING:
-		if (holder_is_alive(&lease->holder)) {
+		if (holder_ends_processes(&lease->holder) && holder_is_alive(&lease->holder)) {
 			holder_signal(&lease->holder, SIGKILL);
 			lease_arm(lease, USERS_AGAIN_NS);
 		} else {
@@ -191,6 +193,15 @@ void lease_arm(struct lease *lease, uint64_t in_ns)
 	}
 	sd_event_source_set_time_relative(lease->timer, in_ns / 1000);
 	sd_event_source_set_enabled(lease->timer, SD_EVENT_ONESHOT);
+}
+
+void lease_arm_wait(struct lease *lease)
+{
+	uint64_t waited = now_ns() - lease->waiting_since_ns;
+	uint64_t limit = lease->request.wait_ns ?: BUSY_WAIT_NS;
+
+	if (limit != REQUEST_WAIT_FOREVER)
+		lease_arm(lease, limit > waited ? limit - waited : 1);
 }
 
 /* A lease that is asked about may be gone when the answer comes: the question names it by its id.
@@ -240,6 +251,15 @@ static void on_users(void *context, const struct work_answer *answer)
 	free(question);
 }
 
+/* Somebody else removed it, so nobody is on it: the driver removes nothing that is in use. */
+static bool share_is_gone(const struct lease *lease, const struct lease_share *share)
+{
+	const struct daemon *daemon = lease->daemon;
+
+	return share->mechanism == MECHANISM_MIG && daemon->runtime[share->gpu].has_facts &&
+	       gpu_instance_at(&daemon->gpus[share->gpu], share->profile_id, share->start) < 0;
+}
+
 void lease_check_users(struct lease *lease)
 {
 	struct daemon *daemon = lease->daemon;
@@ -250,11 +270,15 @@ void lease_check_users(struct lease *lease)
 		return;
 	lease->users_seen = false;
 	lease->users_open = n;
-	if (n == 0) {
+	for (unsigned i = 0; i < n; i++)
+		lease->users_open -= share_is_gone(lease, &lease->share[i]);
+	if (lease->users_open == 0) {
 		lease_finish(lease, lease->has_failed ? LEASE_FAILED : LEASE_ENDED);
 		return;
 	}
 	for (unsigned i = 0; i < n; i++) {
+		if (share_is_gone(lease, &lease->share[i]))
+			continue;
 		struct users_question *question = must_alloc(1, sizeof(*question));
 		struct work_order order = { .op = WORK_USERS, .gi = UINT32_MAX, .ci = UINT32_MAX };
 		const struct lease_share *share = &lease->share[i];
@@ -296,6 +320,7 @@ void lease_end(struct lease *lease, uint64_t grace_ns, const char *why)
 		return;
 	case LEASE_PLACED:
 		lease->is_unwanted = true;
+		lease_record(lease);
 		return;
 	case LEASE_ACTIVE:
 	case LEASE_RELEASING:
@@ -303,8 +328,7 @@ void lease_end(struct lease *lease, uint64_t grace_ns, const char *why)
 	default:
 		return;
 	}
-	if ((lease->holder.kind == HOLDER_RUN || lease->holder.kind == HOLDER_PID) &&
-		holder_is_alive(&lease->holder)) {
+	if (holder_ends_processes(&lease->holder) && holder_is_alive(&lease->holder)) {
 		holder_signal(&lease->holder, grace_ns ? SIGTERM : SIGKILL);
 		if (lease->state == LEASE_ACTIVE)
 			lease_set_state(lease, LEASE_RELEASING);
@@ -429,7 +453,7 @@ int lease_request(struct daemon *daemon, const struct peer *peer, const struct r
 		error_set(err, -ESRCH, "the process that asked has ended");
 		return API_CONFLICT;
 	}
-	leases_pump(daemon);
+	queue_try(daemon);
 	lease = lease_by_id(daemon, id);
 	if (lease && lease->state == LEASE_QUEUED)
 		event_add(daemon, "lease-queued", -1, id, "L%" PRIu64 " waits: %s", id,
@@ -439,8 +463,8 @@ int lease_request(struct daemon *daemon, const struct peer *peer, const struct r
 		lease_finish(lease, LEASE_ENDED);
 		return API_NO_ROOM;
 	}
-	if (lease && lease->state == LEASE_QUEUED && request->wait_ns != REQUEST_WAIT_FOREVER)
-		lease_arm(lease, request->wait_ns ?: 5 * 1000000000ULL);
+	if (lease && lease->state == LEASE_QUEUED)
+		lease_arm_wait(lease);
 	return still_there(daemon, id, ret_lease, err);
 }
 
@@ -481,4 +505,5 @@ void leases_done(struct daemon *daemon)
 	for (unsigned i = 0; daemon->leases_over && i < LEASES_OVER_KEPT; i++)
 		free(daemon->leases_over[i].reason);
 	free(daemon->leases_over);
+	daemon->pump = sd_event_source_disable_unref(daemon->pump);
 }

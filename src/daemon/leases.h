@@ -79,7 +79,8 @@ void lease_extend(struct lease *lease, uint64_t time_ns);
 /* The holder is gone (or its child has ended and no other process lives in its cgroup). */
 void lease_holder_gone(struct lease *lease);
 
-/* Tries the queue again: something has become free, or may have. */
+/* Something has become free, or may have: tries the queue again, in the loop's next round. Never
+ * from within: the caller may be in the middle of the leases, or of writing the ledger. */
 void leases_pump(struct daemon *daemon);
 /* Marks what leases hold in the view of a GPU (gpu_rebuild calls it). */
 void leases_mark(struct daemon *daemon, unsigned gpu);
@@ -124,6 +125,10 @@ void lease_fail(struct lease *lease, int status, const char *reason);
 void lease_set_reason(struct lease *lease, const char *reason);
 /* Arms the lease's one timer for that time from now. */
 void lease_arm(struct lease *lease, uint64_t in_ns);
+/* Arms it for the rest of the time that its request gives for waiting. */
+void lease_arm_wait(struct lease *lease);
+/* Tries the queue once, now. */
+void queue_try(struct daemon *daemon);
 /* Asks the driver who is still on its shares, and finishes when nobody is. */
 void lease_check_users(struct lease *lease);
 /* Places it now if there is room. 0; PLACE_E_NO_ROOM; or an HTTP status, not kept. `busy`: see
