@@ -107,7 +107,7 @@ void api_post_apply(struct call *call)
 	r = operation_start(daemon, &layout, &plan, json, units, n_units,
 		json_is_true(json_object_get(call->body, "reset")), &operation, &err);
 	if (r == 0 && !json_is_false(json_object_get(call->body, "remember")))
-		layout_remember(daemon,
+		operation_remembers(operation,
 			json_string_value(json_object_get(call->body, "file")) ?: "layout",
 			json_string_value(json_object_get(call->body, "text")),
 			json_string_value(json_object_get(call->body, "layout")));

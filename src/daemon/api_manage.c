@@ -58,10 +58,7 @@ void api_gpu_manage(struct call *call)
 		gpu_set_managed(daemon, gpu, true);
 		event_add(daemon, "gpu-managed", (int)gpu, 0, "GPU %u is managed now", gpu);
 	}
-	if (daemon->gpus[gpu].health == GPU_BROKEN) {
-		daemon->gpus[gpu].health = GPU_SICK;
-		gpu_set_health(daemon, gpu, GPU_HEALTHY, "");
-	}
+	gpu_mend(daemon, gpu);
 	unleased_update(daemon);
 	gpu_look_facts(daemon, gpu);
 	reply_gpu(call, gpu);

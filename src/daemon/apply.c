@@ -46,6 +46,9 @@ static void operation_free(struct operation *operation)
 	free(operation->unit);
 	free(operation->text);
 	free(operation->error);
+	free(operation->remembered.file);
+	free(operation->remembered.text);
+	free(operation->remembered.name);
 	json_decref(operation->plan);
 	free(operation);
 }
@@ -82,12 +85,18 @@ void operation_unmanages(struct operation *operation, unsigned gpu)
 	unmanage(operation);
 }
 
+static void layout_remember(struct daemon *daemon, const struct remembered *layout);
+
 static void end(struct operation *operation)
 {
 	struct daemon *daemon = operation->daemon;
 
 	operation->state = operation->error ? OPERATION_FAILED : OPERATION_DONE;
 	unmanage(operation);
+	if (operation->is_restore)
+		ledger_layout_made(daemon->ledger);
+	if (operation->state == OPERATION_DONE && operation->remembered.text)
+		layout_remember(daemon, &operation->remembered);
 	event_add(daemon, operation->error ? "apply-failed" : "apply-done", -1, 0,
 		"A%" PRIu64 " %s%s", operation->id, operation->error ? "failed: " : "is done",
 		operation->error ?: "");
@@ -347,11 +356,49 @@ void services_recover(struct daemon *daemon)
 	ledger_services(daemon->ledger, revive, daemon);
 }
 
-void layout_remember(struct daemon *daemon, const char *file, const char *text, const char *name)
+static void layout_remember(struct daemon *daemon, const struct remembered *layout)
 {
-	store_put(daemon->ledger, "layout/file", file);
-	store_put(daemon->ledger, "layout/name", name);
-	store_put(daemon->ledger, "layout/text", text);
+	store_put(daemon->ledger, "layout/file", layout->file);
+	store_put(daemon->ledger, "layout/name", layout->name);
+	store_put(daemon->ledger, "layout/text", layout->text);
+}
+
+void operation_remembers(
+	struct operation *operation, const char *file, const char *text, const char *name)
+{
+	struct remembered *layout = &operation->remembered;
+
+	*layout = (struct remembered){ must_strdup(file), must_strdup(text),
+		name ? must_strdup(name) : NULL };
+	if (operation->state == OPERATION_DONE)
+		layout_remember(operation->daemon, layout);
+}
+
+/* Starts making it; true while that is under way. */
+static bool restore(struct daemon *daemon, const char *file, const char *text, const char *name)
+{
+	struct operation *operation = NULL;
+	struct error err = ERROR_NONE;
+	struct layout layout = { 0 };
+	struct plan plan = { 0 };
+	json_t *none = json_object();
+	int r = layout_parse(
+		file, text, strlen(text), name, daemon->gpus, daemon->n_gpus, &layout, &err);
+
+	if (r == 0)
+		r = plan_layout(daemon->gpus, daemon->n_gpus, &layout, &plan, &err);
+	if (r == 0 && (plan.n_steps || plan.n_repins || plan.n_blockers))
+		r = operation_start(daemon, &layout, &plan, none, NULL, 0, false, &operation, &err);
+	if (r < 0)
+		event_add(daemon, "apply-failed", -1, 0,
+			"the layout of %s could not be made again at the start: %s", file,
+			err.text);
+	if (r == 0 && operation)
+		operation->is_restore = operation->state == OPERATION_RUNNING;
+	json_decref(none);
+	layout_done(&layout);
+	plan_done(&plan);
+	return r == 0 && operation && operation->is_restore;
 }
 
 void layout_restore(struct daemon *daemon)
@@ -359,28 +406,9 @@ void layout_restore(struct daemon *daemon)
 	AUTO_FREE char *text = store_get(daemon->ledger, "layout/text");
 	AUTO_FREE char *file = store_get(daemon->ledger, "layout/file");
 	AUTO_FREE char *name = store_get(daemon->ledger, "layout/name");
-	struct operation *operation;
-	struct error err = ERROR_NONE;
-	struct layout layout = { 0 };
-	struct plan plan = { 0 };
-	json_t *none;
-	int r;
 
-	if (!text)
+	if (ledger_layout_is_made(daemon->ledger))
 		return;
-	r = layout_parse(file ?: "layout", text, strlen(text), name, daemon->gpus, daemon->n_gpus,
-		&layout, &err);
-	if (r == 0)
-		r = plan_layout(daemon->gpus, daemon->n_gpus, &layout, &plan, &err);
-	if (r == 0 && (plan.n_steps || plan.n_repins || plan.n_blockers)) {
-		none = json_object();
-		r = operation_start(daemon, &layout, &plan, none, NULL, 0, false, &operation, &err);
-		json_decref(none);
-	}
-	if (r < 0)
-		event_add(daemon, "apply-failed", -1, 0,
-			"the layout of %s could not be made again at the start: %s",
-			file ?: "the last apply", err.text);
-	layout_done(&layout);
-	plan_done(&plan);
+	if (!text || !restore(daemon, file ?: "the last apply", text, name))
+		ledger_layout_made(daemon->ledger);
 }

@@ -25,6 +25,11 @@ struct pin {
 	enum share_origin origin;
 };
 
+/* A layout as it was given: what is made again after a boot. */
+struct remembered {
+	char *file, *text, *name;
+};
+
 struct operation {
 	struct daemon *daemon;
 	struct list link; /* in daemon->operations */
@@ -39,8 +44,9 @@ struct operation {
 	VEC(struct pin) pins; /* what changes its origin once the steps are done */
 	char **unit;	      /* services to stop */
 	unsigned n_units, next_unit;
-	bool failed_units;
-	uint32_t unmanage; /* mask of GPUs that are unmanaged once it is done */
+	struct remembered remembered; /* text NULL: it is not to be */
+	bool is_restore;	      /* the last layout, made again after a boot */
+	uint32_t unmanage;	      /* mask of GPUs that are unmanaged once it is done */
 };
 
 /*
@@ -52,6 +58,9 @@ struct operation {
 int operation_start(struct daemon *daemon, struct layout *layout, const struct plan *plan,
 	json_t *plan_json, char **units, unsigned n_units, bool may_reset,
 	struct operation **ret_operation, struct error *err);
+/* Remembers its layout for the next boot once the operation is done; name may be NULL. */
+void operation_remembers(
+	struct operation *operation, const char *file, const char *text, const char *name);
 /* Unmanages the GPU once the operation is done; at once if it is done already. */
 void operation_unmanages(struct operation *operation, unsigned gpu);
 struct operation *operation_find(struct daemon *daemon, uint64_t id);
@@ -60,7 +69,5 @@ void operations_done(struct daemon *daemon);
 
 /* After a restart: starts the services that an apply had stopped. */
 void services_recover(struct daemon *daemon);
-/* At boot: applies the layout that was applied last. */
+/* Applies the layout that was applied last, if that was not done since the boot. */
 void layout_restore(struct daemon *daemon);
-/* Remembers a layout for the next boot. */
-void layout_remember(struct daemon *daemon, const char *file, const char *text, const char *name);

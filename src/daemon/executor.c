@@ -67,7 +67,7 @@ struct txn {
 	txn_progress_fn progress;
 	txn_done_fn done;
 	void *context;
-	sd_event_source *closing;
+	sd_event_source *soon; /* its beginning, then its end, in the loop's next round */
 };
 
 static void advance(struct txn *txn);
@@ -81,7 +81,7 @@ static void txn_free(struct txn *txn)
 {
 	for (unsigned i = 0; i < txn->n_lanes; i++)
 		vec_done(&txn->lanes[i].undo);
-	sd_event_source_disable_unref(txn->closing);
+	sd_event_source_disable_unref(txn->soon);
 	free(txn->steps);
 	free(txn);
 }
@@ -105,6 +105,20 @@ static void record_origins(struct txn *txn)
 	}
 }
 
+/* What could be neither finished nor put back is ours all the same, if it stands; nobody wants it.
+ */
+static void record_rest(struct txn *txn, unsigned gpu)
+{
+	for (unsigned k = 0; k < txn->n_steps; k++) {
+		const struct step *step = &txn->steps[k].step;
+
+		if (step->gpu == gpu && step->kind == STEP_CREATE &&
+			(txn->steps[k].fate == FATE_DONE || txn->steps[k].fate == FATE_UNSURE))
+			gpu_set_origin(
+				txn->daemon, gpu, step->profile_id, step->start, SHARE_DYNAMIC);
+	}
+}
+
 static int on_closing(sd_event_source *source, void *context)
 {
 	struct txn *txn = context;
@@ -119,6 +133,7 @@ static int on_closing(sd_event_source *source, void *context)
 		daemon->runtime[gpu].txn = NULL;
 		if (txn->lanes[i].is_broken) {
 			txn->result.broken |= 1u << gpu;
+			record_rest(txn, gpu);
 			gpu_set_health(daemon, gpu, GPU_BROKEN, txn->result.text);
 		}
 		gpu_rebuild(daemon, gpu);
@@ -258,11 +273,20 @@ static void list_undo(struct lane *lane)
 	}
 }
 
+static void do_soon(struct txn *txn, sd_event_handler_t what)
+{
+	sd_event_source_disable_unref(txn->soon);
+	if (sd_event_add_defer(txn->daemon->loop, &txn->soon, what, txn) < 0) {
+		/* killed and started again, carved puts the steps back */
+		log_error("out of memory in the middle of a transaction");
+		abort();
+	}
+}
+
 static void close_soon(struct txn *txn)
 {
 	txn->state = TXN_CLOSING;
-	if (sd_event_add_defer(txn->daemon->loop, &txn->closing, on_closing, txn) < 0)
-		log_error("out of memory while ending a transaction");
+	do_soon(txn, on_closing);
 }
 
 static void advance(struct txn *txn)
@@ -295,6 +319,12 @@ static void advance(struct txn *txn)
 		in_flight |= txn->lanes[i].in_flight;
 	if (txn->state == TXN_UNDOING && !in_flight)
 		close_soon(txn);
+}
+
+static int on_opening(sd_event_source *source, void *context)
+{
+	advance(context);
+	return 0;
 }
 
 static struct txn *txn_new(struct daemon *daemon, unsigned n)
@@ -346,7 +376,9 @@ struct txn *txn_start(struct daemon *daemon, const char *what, const struct step
 	txn->id = ledger_txn_begin(daemon->ledger, what);
 	for (unsigned i = 0; i < txn->n_lanes; i++)
 		gpu_rebuild(daemon, txn->lanes[i].gpu);
-	advance(txn);
+	/* not from within: an order must not go out before its intent is in the ledger, and the
+	 * caller may be in the middle of writing that */
+	do_soon(txn, on_opening);
 	return txn;
 }
 

@@ -7,6 +7,7 @@
 #include "daemon/executor.h"
 #include "daemon/leases.h"
 #include "daemon/ledger.h"
+#include "daemon/unleased.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -81,13 +82,20 @@ void gpu_saw(struct daemon *daemon, unsigned gpu, const struct gpu_seen *seen)
 	gpu_rebuild(daemon, gpu);
 }
 
+static void gpu_recall(struct daemon *daemon, unsigned index);
+
 static void take_facts(struct daemon *daemon, unsigned index, const struct work_answer *answer)
 {
 	struct gpu *gpu = &daemon->gpus[index];
+	bool is_known = text_eq(gpu->facts.uuid, answer->facts.facts.uuid);
 
 	gpu->facts = answer->facts.facts;
 	memcpy(gpu->capability, answer->facts.capability, sizeof(gpu->capability));
 	daemon->runtime[index].has_facts = true;
+	if (!is_known) {
+		ledger_gpu_put(daemon->ledger, gpu->facts.pci, gpu->facts.uuid);
+		gpu_recall(daemon, index);
+	}
 	gpu_saw(daemon, index, &answer->facts.seen);
 }
 
@@ -100,6 +108,19 @@ static void look_failed(struct daemon *daemon, unsigned gpu, const struct work_a
 	runtime->failed_looks++;
 	if (answer->result == -ENODEV || !runtime->has_facts || runtime->failed_looks >= 2)
 		gpu_set_health(daemon, gpu, GPU_LOST, answer->text);
+}
+
+/* What somebody else removed is not ours any more, should an equal one come to stand there. */
+static void forget_absent(struct daemon *daemon, unsigned gpu)
+{
+	const struct gpu_runtime *runtime = &daemon->runtime[gpu];
+
+	for (size_t i = runtime->origins.n; i-- > 0;) {
+		struct origin_mark mark = runtime->origins.at[i];
+
+		if (gpu_instance_at(&daemon->gpus[gpu], mark.profile_id, mark.start) < 0)
+			gpu_set_origin(daemon, gpu, mark.profile_id, mark.start, SHARE_FOREIGN);
+	}
 }
 
 static void on_look(void *context, const struct work_answer *answer)
@@ -119,10 +140,13 @@ static void on_look(void *context, const struct work_answer *answer)
 		gpu_saw(daemon, gpu, &answer->seen);
 	if (daemon->gpus[gpu].health == GPU_LOST) {
 		gpu_set_health(daemon, gpu, GPU_HEALTHY, "");
+		unleased_update(daemon);
 		gpu_look_facts(daemon, gpu);
 	}
-	if (!runtime->txn)
+	if (!runtime->txn) {
+		forget_absent(daemon, gpu);
 		leases_check_shares(daemon, gpu);
+	}
 	leases_check_unleased(daemon, gpu);
 	leases_pump(daemon);
 }
@@ -189,6 +213,8 @@ void gpu_set_health(struct daemon *daemon, unsigned index, enum gpu_health healt
 		daemon->runtime[index].sick_since_ns = now_ns();
 	if (before == health)
 		return;
+	if (health == GPU_BROKEN)
+		ledger_broken_put(daemon->ledger, gpu->facts.uuid, gpu->health_text);
 	if (health == GPU_HEALTHY)
 		event_add(daemon, "gpu-healthy", (int)index, 0, "GPU %u is back in service", index);
 	else
@@ -200,6 +226,15 @@ void gpu_set_health(struct daemon *daemon, unsigned index, enum gpu_health healt
 	leases_gpu_changed(daemon, index);
 }
 
+void gpu_mend(struct daemon *daemon, unsigned index)
+{
+	if (daemon->gpus[index].health != GPU_BROKEN)
+		return;
+	ledger_broken_put(daemon->ledger, daemon->gpus[index].facts.uuid, NULL);
+	daemon->gpus[index].health = GPU_SICK;
+	gpu_set_health(daemon, index, GPU_HEALTHY, "");
+}
+
 static char *store_key(const struct daemon *daemon, unsigned gpu, const char *what)
 {
 	return must_asprintf("%s/%s", what, daemon->gpus[gpu].facts.uuid);
@@ -209,7 +244,17 @@ void gpu_set_managed(struct daemon *daemon, unsigned gpu, bool is_managed)
 {
 	char *key = store_key(daemon, gpu, "managed");
 
+	struct gpu_runtime *runtime = &daemon->runtime[gpu];
+
 	daemon->gpus[gpu].managed = is_managed;
+	ledger_begin(daemon->ledger);
+	while (!is_managed && runtime->origins.n > 0) {
+		struct origin_mark mark = runtime->origins.at[0];
+
+		gpu_set_origin(daemon, gpu, mark.profile_id, mark.start, SHARE_FOREIGN);
+	}
+	ledger_commit(daemon->ledger);
+	gpu_rebuild(daemon, gpu);
 	store_put(daemon->ledger, key, is_managed ? "yes" : "no");
 	free(key);
 }
@@ -247,31 +292,57 @@ static bool should_be_managed(struct daemon *daemon, unsigned gpu)
 	return is_managed;
 }
 
+struct recalled_gpu {
+	struct daemon *daemon;
+	unsigned index;
+};
+
 static void recall_origin(void *context, const char *uuid, uint32_t profile_id, uint32_t start,
 	enum share_origin origin)
 {
-	struct daemon *daemon = context;
-	int gpu = gpu_by_uuid(daemon, uuid);
+	const struct recalled_gpu *gpu = context;
 
-	if (gpu >= 0)
-		*vec_add(&daemon->runtime[gpu].origins) =
+	if (text_eq(gpu->daemon->gpus[gpu->index].facts.uuid, uuid))
+		*vec_add(&gpu->daemon->runtime[gpu->index].origins) =
 			(struct origin_mark){ profile_id, start, origin };
 }
 
+/* Once its uuid is known: what is written down of a GPU. */
+static void gpu_recall(struct daemon *daemon, unsigned index)
+{
+	struct gpu *gpu = &daemon->gpus[index];
+	char *key = store_key(daemon, index, "drained");
+	char *drained = store_get(daemon->ledger, key);
+	char *broken = ledger_broken(daemon->ledger, gpu->facts.uuid);
+
+	gpu->managed = should_be_managed(daemon, index);
+	gpu->drained = drained != NULL;
+	if (broken) {
+		gpu->health = GPU_BROKEN;
+		text_copy(gpu->health_text, sizeof(gpu->health_text), broken);
+	}
+	daemon->runtime[index].origins.n = 0;
+	ledger_origins(daemon->ledger, recall_origin, &(struct recalled_gpu){ daemon, index });
+	free(broken);
+	free(drained);
+	free(key);
+}
+
+/* Those that do not answer are known by their place from before: their leases are kept. */
 static void all_found(struct finding *finding)
 {
 	struct daemon *daemon = finding->daemon;
 
-	ledger_origins(daemon->ledger, recall_origin, daemon);
 	for (unsigned i = 0; i < daemon->n_gpus; i++) {
-		char *key = store_key(daemon, i, "drained");
-		char *drained = store_get(daemon->ledger, key);
+		struct gpu *gpu = &daemon->gpus[i];
+		char *uuid = ledger_gpu_uuid(daemon->ledger, gpu->facts.pci);
 
-		daemon->gpus[i].managed = should_be_managed(daemon, i);
-		daemon->gpus[i].drained = drained != NULL;
+		if (!daemon->runtime[i].has_facts && uuid) {
+			text_copy(gpu->facts.uuid, sizeof(gpu->facts.uuid), uuid);
+			gpu_recall(daemon, i);
+		}
 		gpu_rebuild(daemon, i);
-		free(drained);
-		free(key);
+		free(uuid);
 	}
 	finding->ready(daemon);
 	free(finding);

@@ -51,7 +51,10 @@ void gpu_look_facts(struct daemon *daemon, unsigned gpu);
 void gpu_set_origin(struct daemon *daemon, unsigned gpu, uint32_t profile_id, uint32_t start,
 	enum share_origin origin);
 void gpu_set_health(struct daemon *daemon, unsigned index, enum gpu_health health, const char *why);
-/* Managed or not, durable; a managed GPU's former instances are foreign until adopted. */
+/* Somebody has looked at a broken GPU: it is used again. */
+void gpu_mend(struct daemon *daemon, unsigned index);
+/* Managed or not, durable. Let go of, it has no instances of ours: managed again, those that are
+ * there are foreign until adopted. */
 void gpu_set_managed(struct daemon *daemon, unsigned gpu, bool is_managed);
 void gpu_set_drained(struct daemon *daemon, unsigned gpu, bool is_drained);
 

@@ -27,6 +27,10 @@ enum statement {
 	SQL_STEP_MARK,
 	SQL_STEPS_END,
 	SQL_TXN_END,
+	SQL_GPU_PUT,
+	SQL_BROKEN_PUT,
+	SQL_BROKEN_DROP,
+	SQL_LAYOUT_MADE,
 	SQL_SERVICE_PUT,
 	SQL_SERVICE_DROP,
 	SQL_N,
@@ -45,6 +49,10 @@ static const char *const sql[SQL_N] = {
 	[SQL_STEP_MARK] = "UPDATE step SET record = ?3 WHERE txn = ?1 AND number = ?2",
 	[SQL_STEPS_END] = "DELETE FROM step WHERE txn = ?1",
 	[SQL_TXN_END] = "DELETE FROM txn WHERE id = ?1",
+	[SQL_GPU_PUT] = "INSERT OR REPLACE INTO gpu VALUES (?1, ?2)",
+	[SQL_BROKEN_PUT] = "INSERT OR REPLACE INTO broken VALUES (?1, ?2)",
+	[SQL_BROKEN_DROP] = "DELETE FROM broken WHERE uuid = ?1",
+	[SQL_LAYOUT_MADE] = "INSERT OR REPLACE INTO meta VALUES ('layout_made', 1)",
 	[SQL_SERVICE_PUT] = "INSERT OR REPLACE INTO service VALUES (?1)",
 	[SQL_SERVICE_DROP] = "DELETE FROM service WHERE unit = ?1",
 };
@@ -58,6 +66,8 @@ static const char ledger_schema[] =
 	"CREATE TABLE IF NOT EXISTS txn (id INTEGER PRIMARY KEY AUTOINCREMENT, what TEXT NOT NULL);"
 	"CREATE TABLE IF NOT EXISTS step (txn INTEGER, number INTEGER, uuid TEXT, body TEXT,"
 	" record INTEGER, PRIMARY KEY (txn, number)) WITHOUT ROWID;"
+	"CREATE TABLE IF NOT EXISTS gpu (pci TEXT PRIMARY KEY, uuid TEXT) WITHOUT ROWID;"
+	"CREATE TABLE IF NOT EXISTS broken (uuid TEXT PRIMARY KEY, why TEXT) WITHOUT ROWID;"
 	"CREATE TABLE IF NOT EXISTS service (unit TEXT PRIMARY KEY) WITHOUT ROWID;";
 
 static const char store_schema[] = "CREATE TABLE IF NOT EXISTS value (key TEXT PRIMARY KEY, value "
@@ -67,7 +77,6 @@ struct ledger {
 	sqlite3 *run, *state;
 	sqlite3_stmt *statement[SQL_N];
 	unsigned depth;
-	bool is_new;
 	char tag[8];
 };
 
@@ -127,6 +136,21 @@ static const char *column_text(sqlite3_stmt *statement, int column)
 	return (const char *)sqlite3_column_text(statement, column) ?: "";
 }
 
+/* The text that a query of one key gives; the caller frees. NULL if it gives none. */
+static char *look_up(sqlite3 *db, const char *text, const char *key)
+{
+	sqlite3_stmt *statement = NULL;
+	char *value = NULL;
+
+	if (sqlite3_prepare_v2(db, text, -1, &statement, NULL) != SQLITE_OK)
+		give_up(db, text);
+	sqlite3_bind_text(statement, 1, key, -1, SQLITE_STATIC);
+	if (sqlite3_step(statement) == SQLITE_ROW)
+		value = must_strdup(column_text(statement, 0));
+	sqlite3_finalize(statement);
+	return value;
+}
+
 static bool try_open(const char *path, const char *pragmas, const char *schema, sqlite3 **ret_db)
 {
 	if (sqlite3_open_v2(path, ret_db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL) ==
@@ -139,7 +163,7 @@ static bool try_open(const char *path, const char *pragmas, const char *schema, 
 }
 
 static int open_one(const char *dir, const char *name, const char *pragmas, const char *schema,
-	sqlite3 **ret_db, bool *ret_is_new, struct error *err)
+	sqlite3 **ret_db, struct error *err)
 {
 	AUTO_FREE char *path = must_asprintf("%s/%s", dir, name);
 	AUTO_FREE char *aside = must_asprintf("%s.damaged", path);
@@ -149,7 +173,6 @@ static int open_one(const char *dir, const char *name, const char *pragmas, cons
 	r = make_dirs(dir, 0755, err);
 	if (r < 0)
 		return r;
-	*ret_is_new = access(path, F_OK) < 0;
 	if (!try_open(path, pragmas, schema, ret_db)) {
 		r = sqlite3_errcode(*ret_db);
 		error_set(err, -EIO, "cannot open %s: %s", path, sqlite3_errmsg(*ret_db));
@@ -160,7 +183,6 @@ static int open_one(const char *dir, const char *name, const char *pragmas, cons
 		log_error("%s is damaged: moved aside to %s, a new one is made", path, aside);
 		rename(path, aside);
 		unlink(wal);
-		*ret_is_new = true;
 		if (!try_open(path, pragmas, schema, ret_db))
 			return error_set(
 				err, -EIO, "cannot make %s: %s", path, sqlite3_errmsg(*ret_db));
@@ -185,20 +207,19 @@ int ledger_open(
 	const char *run_dir, const char *state_dir, struct ledger **ret_ledger, struct error *err)
 {
 	struct ledger *ledger = must_alloc(1, sizeof(*ledger));
-	bool state_is_new;
 	int r;
 
 	sqlite3_config(SQLITE_CONFIG_LOOKASIDE, 0, 0);
 	r = open_one(run_dir, "ledger.db",
 		"PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF;"
 		"PRAGMA cache_size=-256; PRAGMA temp_store=MEMORY",
-		ledger_schema, &ledger->run, &ledger->is_new, err);
+		ledger_schema, &ledger->run, err);
 	if (r == 0)
 		r = open_one(state_dir, "state.db",
 			"PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=DELETE; PRAGMA "
 			"synchronous=FULL;"
 			"PRAGMA cache_size=-64",
-			store_schema, &ledger->state, &state_is_new, err);
+			store_schema, &ledger->state, err);
 	if (r < 0) {
 		ledger_close(ledger);
 		return r;
@@ -221,11 +242,6 @@ struct ledger *ledger_close(struct ledger *ledger)
 	sqlite3_close(ledger->state);
 	free(ledger);
 	return NULL;
-}
-
-bool ledger_is_new(const struct ledger *ledger)
-{
-	return ledger->is_new;
 }
 
 void ledger_begin(struct ledger *ledger)
@@ -426,6 +442,46 @@ void ledger_services(struct ledger *ledger, void (*each)(void *, const char *), 
 		&(struct each){ each, context });
 }
 
+void ledger_gpu_put(struct ledger *ledger, const char *pci, const char *uuid)
+{
+	bind_text(ledger, SQL_GPU_PUT, 1, pci);
+	bind_text(ledger, SQL_GPU_PUT, 2, uuid);
+	run(ledger, SQL_GPU_PUT);
+}
+
+char *ledger_gpu_uuid(struct ledger *ledger, const char *pci)
+{
+	return look_up(ledger->run, "SELECT uuid FROM gpu WHERE pci = ?1", pci);
+}
+
+void ledger_broken_put(struct ledger *ledger, const char *uuid, const char *why)
+{
+	enum statement which = why ? SQL_BROKEN_PUT : SQL_BROKEN_DROP;
+
+	bind_text(ledger, which, 1, uuid);
+	if (why)
+		bind_text(ledger, which, 2, why);
+	run(ledger, which);
+}
+
+char *ledger_broken(struct ledger *ledger, const char *uuid)
+{
+	return look_up(ledger->run, "SELECT why FROM broken WHERE uuid = ?1", uuid);
+}
+
+void ledger_layout_made(struct ledger *ledger)
+{
+	run(ledger, SQL_LAYOUT_MADE);
+}
+
+bool ledger_layout_is_made(struct ledger *ledger)
+{
+	AUTO_FREE char *made =
+		look_up(ledger->run, "SELECT value FROM meta WHERE key = ?1", "layout_made");
+
+	return made != NULL;
+}
+
 void store_put(struct ledger *ledger, const char *key, const char *value)
 {
 	sqlite3_stmt *statement = NULL;
@@ -445,15 +501,5 @@ void store_put(struct ledger *ledger, const char *key, const char *value)
 
 char *store_get(struct ledger *ledger, const char *key)
 {
-	sqlite3_stmt *statement = NULL;
-	char *value = NULL;
-
-	if (sqlite3_prepare_v2(ledger->state, "SELECT value FROM value WHERE key = ?1", -1,
-		    &statement, NULL) != SQLITE_OK)
-		give_up(ledger->state, key);
-	sqlite3_bind_text(statement, 1, key, -1, SQLITE_STATIC);
-	if (sqlite3_step(statement) == SQLITE_ROW)
-		value = must_strdup(column_text(statement, 0));
-	sqlite3_finalize(statement);
-	return value;
+	return look_up(ledger->state, "SELECT value FROM value WHERE key = ?1", key);
 }

@@ -50,6 +50,16 @@ void ledger_origins(struct ledger *ledger,
 		enum share_origin origin),
 	void *context);
 
+/* GPUs by their PCI address: what is known of one that does not answer. The uuid, which the caller
+ * frees; NULL if it was not seen in this boot. */
+void ledger_gpu_put(struct ledger *ledger, const char *pci, const char *uuid);
+char *ledger_gpu_uuid(struct ledger *ledger, const char *pci);
+
+/* GPUs that could not be put back, until somebody has looked at them; why NULL: he has. */
+void ledger_broken_put(struct ledger *ledger, const char *uuid, const char *why);
+/* Why, which the caller frees; NULL if it is not broken. */
+char *ledger_broken(struct ledger *ledger, const char *uuid);
+
 /* Transactions: `what` says for whom ("lease 12", "apply A1"); steps are numbered from 0. */
 enum step_record { STEP_INTENDED, STEP_DONE, STEP_UNDONE };
 uint64_t ledger_txn_begin(struct ledger *ledger, const char *what);
@@ -74,5 +84,6 @@ void ledger_services(
 void store_put(struct ledger *ledger, const char *key, const char *value);
 /* The value, which the caller frees; NULL if there is none. */
 char *store_get(struct ledger *ledger, const char *key);
-/* True if this boot's ledger was made anew at ledger_open: nothing of this boot is known. */
-bool ledger_is_new(const struct ledger *ledger);
+/* Whether the last applied layout was made again in this boot, or need not be. */
+void ledger_layout_made(struct ledger *ledger);
+bool ledger_layout_is_made(struct ledger *ledger);

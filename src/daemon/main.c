@@ -162,8 +162,7 @@ static void serve(struct daemon *daemon)
 	daemon->is_restored = true;
 	unleased_update(daemon);
 	services_recover(daemon);
-	if (ledger_is_new(daemon->ledger))
-		layout_restore(daemon);
+	layout_restore(daemon);
 	gpus_watch(daemon);
 	leases_pump(daemon);
 	fd = open_socket(daemon, &err);
