@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """carved is killed (SIGKILL) between any two steps and at random moments under load, with failing and
 hanging driver calls mixed in. After each kill: every live job has exactly its share, no instance is
-without owner except the cache, and what the ledger says is what is there. CARVE_KILLS and CARVE_SEED say how often and how.
+without owner except the cache, and what the ledger says is what is there. CARVE_KILLS, CARVE_SEED and
+CARVE_MACHINE say how often, how and on what.
 """
 import os
 import random
@@ -13,9 +14,7 @@ from node import CARVE, Node, PATIENCE, SIM, carve_cgroups, claim, is_root, run_
 
 KILLS = int(os.environ.get("CARVE_KILLS", "25"))
 SEED = int(os.environ.get("CARVE_SEED", "7"))
-REQUESTS = [["--profile", "1g.10gb"], ["--profile", "2g.20gb"], ["--profile", "3g.40gb"], ["--memory", "15G"],
-            ["--profile", "7g.80gb"], ["--compute", "25%"]]
-LAYOUTS = ["[3g.40gb@4, 1g.10gb@0]", "[1g.10gb*3, dynamic]", "[dynamic]", "[2g.20gb*2]"]
+MACHINE = os.environ.get("CARVE_MACHINE", "dgx-h100")
 
 
 class Load:
@@ -26,6 +25,15 @@ class Load:
         self.random = random_source
         self.jobs = {}  # process -> file that the job wrote its device to
         self.number = 0
+        gpus = node.get("/v1/gpus")["gpus"]
+        self.n_gpus = len(gpus)
+        profiles = [p for p in gpus[0]["mig"]["profiles"] if "+" not in p["name"]]
+        profiles.sort(key=lambda p: (p["slices"], p["size"]))
+        names = [p["name"] for p in profiles]
+        self.requests = [["--profile", name] for name in names]
+        self.requests += [["--memory", str(profiles[0]["memory"] * 3 // 2)], ["--compute", "25%"]]
+        self.layouts = ["[%s@%d, %s@0]" % (names[1], profiles[1]["starts"][-1], names[0]),
+                        "[%s*3, dynamic]" % names[0], "[dynamic]", "[%s*2]" % names[1]]
 
     def add(self):
         self.number += 1
@@ -33,7 +41,7 @@ class Load:
         seconds = self.random.choice(["0.05", "0.3", "1", "3"])
         script = 'echo "$CUDA_VISIBLE_DEVICES $CARVE_LEASE" >%s.new && mv %s.new %s && exec %s hold --time %ss' % (
             path, path, path, SIM, seconds)
-        child = subprocess.Popen([CARVE, "run", *self.random.choice(REQUESTS), "--wait=20s", "--", "sh", "-c", script],
+        child = subprocess.Popen([CARVE, "run", *self.random.choice(self.requests), "--wait=20s", "--", "sh", "-c", script],
                                  env=self.node.env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self.jobs[child] = path
 
@@ -51,7 +59,7 @@ class Load:
         path = os.path.join(self.node.dir, "layout.yaml")
         with open(path, "w", encoding="utf-8") as file:
             file.write("version: carve/v1\nlayouts:\n  x:\n  - gpus: [%d]\n    mig: %s\n" % (
-                self.random.randrange(8), self.random.choice(LAYOUTS)))
+                self.random.randrange(self.n_gpus), self.random.choice(self.layouts)))
         with open(path, encoding="utf-8") as file:
             self.node.post("/v1/apply", {"file": path, "text": file.read()})
 
@@ -75,6 +83,15 @@ def holders(node):
     return found
 
 
+def is_over(pid):
+    """True for a process that has ended, also if nobody has waited for it yet."""
+    try:
+        with open("/proc/%d/stat" % pid, encoding="ascii", errors="replace") as file:
+            return file.read().rpartition(")")[2].split()[0] in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
 def places(node):
     return {(gpu["index"], instance["profile"], instance["start"])
             for gpu in node.state()["gpus"] for instance in gpu["gpu_instances"]}
@@ -86,7 +103,7 @@ def quiet(node):
     return all(gpu["busy"] is None for gpu in view["gpus"])
 
 
-def check(node, load):
+def check(node):
     """The invariants, at a moment at which nothing is being changed."""
     for _ in range(100):
         node.wait_for(lambda: quiet(node), "the GPUs to be at rest", 30)
@@ -134,7 +151,7 @@ def check(node, load):
             true(uuid in [got["uuid"] for got in now[lease]["got"]], "%s of process %d holds %s: %s" % (
                 lease, pid, uuid, now[lease]))
         else:
-            true(not os.path.exists("/proc/%d" % pid), "the lease %s of process %d is there" % (lease, pid))
+            node.wait_for(lambda: is_over(pid), "process %d, whose lease %s has ended, to be gone" % (pid, lease), 5)
 
 
 def check_empty(node):
@@ -159,13 +176,11 @@ def disturb(node, source):
 
 def kill_under_load(kills, seed):
     source = random.Random(seed)
-    with Node(os.environ.get("CARVE_MACHINE", "dgx-h100"), fast=False, options=["--create", "20", "--destroy", "10"],
+    with Node(MACHINE, fast=False, options=["--create", "20", "--destroy", "10"],
               config="driver-timeout: %ds\n" % max(1, PATIENCE / 2) + "grace: 1s\nhealth-interval: 1s\n") as node:
         node.start()
-        path = os.path.join(node.dir, "on.yaml")
-        with open(path, "w", encoding="utf-8") as file:
-            file.write("version: carve/v1\nlayouts:\n  on:\n  - gpus: all\n    mig: [dynamic]\n")
-        answer = node.post("/v1/apply", {"file": path, "text": open(path, encoding="utf-8").read()})
+        text = "version: carve/v1\nlayouts:\n  on:\n  - gpus: all\n    mig: [dynamic]\n"
+        answer = node.post("/v1/apply", {"text": text, "reset": True})
         node.wait_for(lambda: node.get("/v1/operations/%s" % answer["operation"]["id"])["operation"]["state"] == "done",
                       "MIG to be on")
         load = Load(node, source)
@@ -184,8 +199,7 @@ def kill_under_load(kills, seed):
                 node.sim("inject", "--clear")
                 node.start()
                 try:
-                    check(node, load)
-                   
+                    check(node)
                 except AssertionError as problem:
                     raise AssertionError("after kill %d (seed %d): %s\n%s" % (
                         number, seed, problem, node.log()[-4000:])) from problem
