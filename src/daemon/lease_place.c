@@ -3,9 +3,9 @@
  * From waiting to holding: the queue is tried in fair order, a placement becomes shares, charges
  * and steps, and when the steps are done the holder gets its binding.
  *
- * A GPU takes the steps of one transaction at a time. A request that would create on a busy GPU
- * waits for it, for a moment: that keeps the best choice. A GPU that has been busy for longer
- * hangs, and is passed.
+ * A GPU takes the steps of one transaction at a time. A request that would create on a busy GPU, or
+ * take it whole while its mode is changed, waits for it, for a moment: that keeps the best choice.
+ * A GPU that has been busy for longer hangs, and is passed.
  */
 #include "base/cleanup.h"
 #include "base/error.h"
@@ -196,7 +196,7 @@ static void steps_failed(struct lease *lease, const struct txn_result *result)
 	if (result->gpu >= 0)
 		lease->avoid |= 1u << result->gpu;
 	if (lease->is_unwanted) {
-		lease_finish(lease, LEASE_ENDED);
+		lease_let_go(lease);
 		return;
 	}
 	event_add(daemon, "lease-retry", result->gpu, lease->id, "L%" PRIu64 ": %s", lease->id,
@@ -225,7 +225,7 @@ static void on_prepared(void *context, const struct txn_result *result)
 	if (lease && result->code < 0)
 		steps_failed(lease, result);
 	else if (lease && lease->is_unwanted)
-		lease_finish(lease, LEASE_ENDED);
+		lease_let_go(lease);
 	else if (lease)
 		activate(lease);
 	leases_pump(daemon);
@@ -318,7 +318,7 @@ int lease_try(struct lease *lease, uint32_t avoid, uint32_t *ret_busy, struct er
 	if (r != 0)
 		return r;
 	for (unsigned i = 0; i < n; i++)
-		if (placements[i].how == PLACE_CREATE && (busy & 1u << placements[i].gpu))
+		if (placements[i].how != PLACE_CACHED && (busy & 1u << placements[i].gpu))
 			*ret_busy |= 1u << placements[i].gpu;
 	if (*ret_busy) {
 		error_set(err, -EBUSY, "GPU %u is being changed for another request",

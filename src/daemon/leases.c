@@ -5,6 +5,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "daemon/api.h"
+#include "daemon/executor.h"
 #include "daemon/gpus.h"
 #include "daemon/ledger.h"
 #include "daemon/peers.h"
@@ -112,6 +113,9 @@ bool driver_let_go(struct daemon *daemon)
 
 	list_for_each (lease, &daemon->leases, link)
 		if (lease->n_shares)
+			return false;
+	for (unsigned i = 0; i < daemon->n_gpus; i++)
+		if (gpu_is_busy(daemon, i))
 			return false;
 	for (unsigned i = 0; i < daemon->n_gpus; i++)
 		worker_let_go(daemon->runtime[i].worker);
@@ -302,9 +306,9 @@ void lease_check_users(struct lease *lease)
 	}
 }
 
-static void let_go(struct lease *lease)
+void lease_let_go(struct lease *lease)
 {
-	if (lease->state == LEASE_ACTIVE)
+	if (lease->state != LEASE_RELEASING)
 		lease_set_state(lease, LEASE_RELEASING);
 	lease_check_users(lease);
 }
@@ -335,7 +339,7 @@ void lease_end(struct lease *lease, uint64_t grace_ns, const char *why)
 		lease_arm(lease, grace_ns ?: USERS_AGAIN_NS);
 		return;
 	}
-	let_go(lease);
+	lease_let_go(lease);
 }
 
 void lease_holder_gone(struct lease *lease)
@@ -344,7 +348,7 @@ void lease_holder_gone(struct lease *lease)
 		lease->state == LEASE_PLACED)
 		lease_end(lease, 0, "the process that asked for it ended");
 	else if (!holder_is_alive(&lease->holder))
-		let_go(lease);
+		lease_let_go(lease);
 }
 
 void lease_extend(struct lease *lease, uint64_t time_ns)

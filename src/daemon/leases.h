@@ -88,7 +88,8 @@ void leases_mark(struct daemon *daemon, unsigned gpu);
 void leases_gpu_changed(struct daemon *daemon, unsigned gpu);
 /* A GPU was looked at: leases whose share is not there any more are told, and fail. */
 void leases_check_shares(struct daemon *daemon, unsigned gpu);
-/* With the driver drained: ends the workers once no lease holds a share; false while one does. */
+/* With the driver drained: ends the workers once no lease holds a share and no GPU is being
+ * changed; false until then. */
 bool driver_let_go(struct daemon *daemon);
 /* Tells of processes that use a managed GPU without a lease. */
 void leases_check_unleased(struct daemon *daemon, unsigned gpu);
@@ -129,6 +130,8 @@ void lease_arm(struct lease *lease, uint64_t in_ns);
 void lease_arm_wait(struct lease *lease);
 /* Tries the queue once, now. */
 void queue_try(struct daemon *daemon);
+/* PLACED or ACTIVE, and nobody wants it any more: it ends as soon as nobody is on its shares. */
+void lease_let_go(struct lease *lease);
 /* Asks the driver who is still on its shares, and finishes when nobody is. */
 void lease_check_users(struct lease *lease);
 /* Places it now if there is room. 0; PLACE_E_NO_ROOM; or an HTTP status, not kept. `busy`: see

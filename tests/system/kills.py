@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 
-from node import CARVE, Node, PATIENCE, SIM, carve_cgroups, claim, is_root, run_claims, true
+from node import CARVE, PATIENCE, Node, SIM, carve_cgroups, claim, is_root, run_claims, true
 
 KILLS = int(os.environ.get("CARVE_KILLS", "25"))
 SEED = int(os.environ.get("CARVE_SEED", "7"))
@@ -177,7 +177,7 @@ def disturb(node, source):
 def kill_under_load(kills, seed):
     source = random.Random(seed)
     with Node(MACHINE, fast=False, options=["--create", "20", "--destroy", "10"],
-              config="driver-timeout: %ds\n" % max(1, PATIENCE / 2) + "grace: 1s\nhealth-interval: 1s\n") as node:
+              config="driver-timeout: %ds\ngrace: 1s\nhealth-interval: 1s\n" % (5 * PATIENCE)) as node:
         node.start()
         text = "version: carve/v1\nlayouts:\n  on:\n  - gpus: all\n    mig: [dynamic]\n"
         answer = node.post("/v1/apply", {"text": text, "reset": True})
@@ -195,14 +195,17 @@ def kill_under_load(kills, seed):
                 while time.monotonic() < until:
                     load.tick()
                     time.sleep(0.01)
+                if node.carved.poll() is not None:
+                    raise AssertionError("carved ended by itself before kill %d (seed %d), with %s\n%s" % (
+                        number, seed, node.carved.poll(), node.log()[-4000:]))
                 node.kill()
                 node.sim("inject", "--clear")
                 node.start()
                 try:
                     check(node)
-                except AssertionError as problem:
-                    raise AssertionError("after kill %d (seed %d): %s\n%s" % (
-                        number, seed, problem, node.log()[-4000:])) from problem
+                except (AssertionError, OSError) as problem:
+                    raise AssertionError("after kill %d (seed %d): %s, carved's status is %s\n%s" % (
+                        number, seed, problem, node.carved.poll(), node.log()[-4000:])) from problem
         finally:
             load.end()
         for gpu in node.state()["gpus"]:

@@ -405,6 +405,28 @@ def a_lease_killed_while_releasing_goes_on_releasing():
 
 
 @claim
+def a_lease_that_is_given_up_while_it_is_made_ends_when_its_steps_have_ended():
+    with started() as node:
+        apply(node, MIG_ON)
+        call = "nvmlDeviceCreateGpuInstanceWithPlacement"
+        for end, then in itertools.product(("kill", "release"), ("", ",code=UNKNOWN")):
+            # late by a while, then done or failed
+            node.sim("inject", "%s:delay=300ms%s" % (call, then))
+            child = node.spawn("run", "--profile", "7g.80gb", "--", "true", stderr=subprocess.DEVNULL)
+            lease = node.wait_for(lambda: [l for l in node.leases().values() if l["state"] == "placed"], "it")[0]
+            if end == "kill":
+                child.kill()
+            else:
+                node.post("/v1/leases/%s/release" % lease["id"])
+            child.wait()
+            node.wait_for(lambda: not node.leases(), "the lease to end")
+            equal(node.carved.poll(), None)
+            check_empty(node)
+            check(node)
+            apply(node, "version: carve/v1\nlayouts:\n  none:\n  - gpus: all\n    mig: []\n")
+
+
+@claim
 def a_released_lease_that_was_being_made_is_not_made_after_a_kill():
     with started() as node:
         apply(node, MIG_ON)
