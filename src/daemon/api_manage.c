@@ -42,6 +42,9 @@ static void remember_former(struct daemon *daemon, unsigned gpu)
 	struct gpu alone = daemon->gpus[gpu];
 
 	alone.managed = true;
+	/* what is there now is what is wanted then, whoever made it */
+	for (unsigned i = 0; i < alone.seen.n_instances; i++)
+		alone.seen.instance[i].origin = SHARE_PINNED;
 	text = layout_export(&alone, 1, "former");
 	store_put(daemon->ledger, key, text);
 }
@@ -190,16 +193,16 @@ void api_gpu_drain(struct call *call)
 
 void api_gpu_undrain(struct call *call)
 {
+	struct daemon *daemon = call->daemon;
 	unsigned gpu;
 
 	if (!gpu_of(call, "undrain GPUs", &gpu))
 		return;
-	if (call->daemon->gpus[gpu].drained)
-		event_add(call->daemon, "gpu-undrained", (int)gpu, 0, "GPU %u takes leases again",
-			gpu);
-	gpu_set_drained(call->daemon, gpu, false);
+	if (daemon->gpus[gpu].drained)
+		event_add(daemon, "gpu-undrained", (int)gpu, 0, "GPU %u takes leases again", gpu);
+	gpu_set_drained(daemon, gpu, false);
 	reply_gpu(call, gpu);
-	leases_pump(call->daemon);
+	leases_pump(daemon);
 }
 
 /* No leases: the workers end, so that nothing of Carve's holds the driver. */
@@ -236,16 +239,17 @@ void api_driver_undrain(struct call *call)
 
 void api_reload(struct call *call)
 {
+	struct daemon *daemon = call->daemon;
 	struct error err = ERROR_NONE;
 
 	if (call_refuse_unless_admin(call, "reload the configuration"))
 		return;
-	if (settings_load(call->daemon, &err) < 0) {
+	if (settings_load(daemon, &err) < 0) {
 		call_fail(call, API_BAD_REQUEST, "%s; the former configuration stays in force",
 			err.text);
 		return;
 	}
-	event_add(call->daemon, "reloaded", -1, 0, "the configuration was read again");
+	event_add(daemon, "reloaded", -1, 0, "the configuration was read again");
 	call_reply(call, API_OK, json_object());
-	leases_pump(call->daemon);
+	leases_pump(daemon);
 }

@@ -176,6 +176,10 @@ static void on_progress(void *context, unsigned steps_done, const char *text)
 static int check_plan(
 	struct daemon *daemon, const struct plan *plan, bool may_reset, struct error *err)
 {
+	if (daemon->driver_let_go && plan->n_steps)
+		return error_set(err, -EBUSY,
+			"the driver is drained for maintenance (carve undrain --driver takes it up "
+			"again)");
 	if (plan->n_blockers)
 		return error_set(err, -EBUSY, "%s", plan->blocker[0].what);
 	if (plan->needs_reset && !may_reset)

@@ -5,6 +5,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "daemon/gpus.h"
+#include "daemon/leases.h"
 #include "daemon/ledger.h"
 
 #include <errno.h>
@@ -142,6 +143,8 @@ static int on_closing(sd_event_source *source, void *context)
 	ledger_txn_end(daemon->ledger, txn->id);
 	ledger_commit(daemon->ledger);
 	txn_free(txn);
+	if (daemon->driver_let_go)
+		driver_let_go(daemon);
 	return 0;
 }
 
@@ -382,6 +385,7 @@ struct txn *txn_start(struct daemon *daemon, const char *what, const struct step
 	return txn;
 }
 
+/* Foreign until the transaction has ended: nobody else may lease what may be taken back. */
 static void create_in(
 	const struct mig_geometry *geometry, const struct step *step, struct gpu_seen *seen)
 {
@@ -394,7 +398,6 @@ static void create_in(
 		(struct mig_instance){ .gi = mig_place_id(geometry, (uint32_t)profile, step->start),
 			.profile = (uint32_t)profile,
 			.start = step->start,
-			.origin = step->origin,
 			.n_ci = step->n_ci };
 	for (unsigned c = 0; c < step->n_ci; c++) {
 		instance->ci[c].id = c;
@@ -430,6 +433,8 @@ void txn_apply_pending(const struct txn *txn, unsigned gpu, const struct mig_geo
 			create_in(geometry, &step->step, seen);
 		else if (step->step.kind == STEP_DESTROY && i >= 0)
 			seen->instance[i] = seen->instance[--seen->n_instances];
+		else if (step->step.kind == STEP_MODE_ON)
+			seen->mig_on = seen->mig_pending = true;
 	}
 }
 

@@ -66,8 +66,7 @@ void gpu_rebuild(struct daemon *daemon, unsigned index)
 		enum share_origin known = origin_of(runtime,
 			gpu->facts.geometry.profile[instance->profile].id, instance->start);
 
-		if (known != SHARE_FOREIGN || !runtime->txn)
-			instance->origin = known;
+		instance->origin = known;
 	}
 	gpu->whole_allowed = !gpu->seen.mig_on && !gpu->seen.mig_pending;
 	gpu->whole_lease = 0;
@@ -148,6 +147,8 @@ static void on_look(void *context, const struct work_answer *answer)
 		leases_check_shares(daemon, gpu);
 	}
 	leases_check_unleased(daemon, gpu);
+	if (daemon->driver_let_go)
+		driver_let_go(daemon);
 	leases_pump(daemon);
 }
 
@@ -155,6 +156,9 @@ static void look(struct daemon *daemon, unsigned gpu, enum work_op op)
 {
 	struct work_order order = { .op = op };
 
+	/* let go of: nothing is worth taking it up again before `undrain --driver` */
+	if (daemon->driver_let_go && !worker_is_running(daemon->runtime[gpu].worker))
+		return;
 	daemon->runtime[gpu].is_looking = true;
 	worker_order(daemon->runtime[gpu].worker, &order, on_look, &daemon->runtime[gpu]);
 }
