@@ -10,7 +10,7 @@ import sys
 
 from daemon import MIG_ON, apply, started
 from kills import check_empty, holders
-from node import SIM, Node, cgroup_mount, claim, equal, needs_fence, run_claims, true
+from node import SIM, Node, cgroup_mount, claim, equal, needs_fence, own_cgroup, run_claims, true
 from steps import active, hang, layout, reaches, restart, shape, struck
 
 TWO_USED = """version: carve-sim/v1
@@ -451,7 +451,7 @@ class Outsider:
     """A cgroup of its own, beside that of these tests and of carved."""
 
     def __init__(self):
-        self.dir = os.path.join(cgroup_mount(), "carve-out-%d" % os.getpid())
+        self.dir = os.path.join(own_cgroup(), "outsiders")
 
     def __enter__(self):
         os.mkdir(self.dir)
@@ -483,8 +483,7 @@ def use_without_a_lease_is_refused_by_the_kernel_where_the_configuration_says_so
         node.post("/v1/gpus/0/manage")
         equal((outsider.hold(node, 0), outsider.hold(node, 1)), (0, 0))
         try:
-            # for the whole machine: those in the root cgroup are somebody else's
-            configure(node, "unleased: deny\nunleased-allow: [/]\n")
+            configure(node, "unleased: deny\n")
             equal((outsider.hold(node, 0), outsider.hold(node, 1)), (1, 0))
             equal(node.carve("run", "--gpu", "0", "--mechanism", "whole", "--", SIM, "hold", "--time", "10ms")
                   .returncode, 0)
