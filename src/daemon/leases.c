@@ -99,7 +99,8 @@ const struct lease_over *lease_over_find(const struct daemon *daemon, const char
 {
 	uint64_t number;
 
-	if (!daemon->leases_over || (*id != 'L' && *id != 'l') || parse_u64(id + 1, &number) < 0)
+	if (!daemon->leases_over || (*id != 'L' && *id != 'l') || parse_u64(id + 1, &number) < 0 ||
+		number == 0)
 		return NULL;
 	for (unsigned i = 0; i < LEASES_OVER_KEPT; i++)
 		if (daemon->leases_over[i].id == number)
@@ -126,6 +127,8 @@ void lease_finish(struct lease *lease, enum lease_state last)
 {
 	struct daemon *daemon = lease->daemon;
 	bool held = lease->n_shares > 0;
+	/* who stood behind it moves up, and may have waited for its sake only */
+	bool frees = held || lease->state == LEASE_QUEUED;
 
 	holder_end(lease);
 	for (unsigned i = 0; i < lease->n_shares; i++)
@@ -142,7 +145,7 @@ void lease_finish(struct lease *lease, enum lease_state last)
 	lease_free(lease);
 	if (held && daemon->driver_let_go)
 		driver_let_go(daemon);
-	if (held)
+	if (frees)
 		leases_pump(daemon);
 }
 

@@ -107,6 +107,16 @@ def a_big_request_is_not_overtaken_for_ever_though_one_before_it_cannot_be_helpe
 
 
 @claim
+def who_stands_behind_one_that_gives_up_moves_up():
+    with started("h200") as node:
+        node.lease("all")
+        for name, position in (("first", 1), ("second", 2)):
+            equal(node.lease(name, wait_reply=0)["lease"]["queue_position"], position)
+        node.post("/v1/leases/first/release")
+        equal(node.get("/v1/leases/second")["lease"]["queue_position"], 1)
+
+
+@claim
 def bad_input_is_answered_in_one_sentence_and_changes_nothing():
     with started() as node:
         before = node.state()["gpus"]
@@ -164,6 +174,24 @@ def a_lease_on_another_gpu_completes_while_a_driver_call_is_blocked():
         equal(other["lease"]["state"], "active")
         equal(node.get("/v1/leases/blocked")["lease"]["state"], "placed")
         node.sim("inject", "--clear")
+
+
+@claim
+def a_lease_that_is_given_up_while_it_is_prepared_ends_and_one_that_no_gpu_can_make_fails():
+    with started("h200", fast=False, options=["--create", "300"]) as node:
+        apply(node, MIG_ON)
+        equal(node.lease("early", wait_reply=0, profile="1g.18gb")["lease"]["state"], "placed")
+        node.post("/v1/leases/early/release")
+        node.wait_for(lambda: not node.leases(), "the lease that was given up to end")
+        apply(node, "version: carve/v1\nlayouts:\n  none:\n  - gpus: all\n    mig: []\n")
+        node.sim("inject", "nvmlDeviceCreateGpuInstanceWithPlacement:code=UNKNOWN,times=all")
+        for name in ("a", "b"):
+            answer = node.lease(name, wait_reply=0 if name == "a" else 30, profile="1g.18gb")
+            equal((name, answer.status), (name, 202 if name == "a" else 502))
+            if name == "a":
+                equal(answer["lease"]["state"], "placed")
+                node.post("/v1/leases/a/release")
+                node.wait_for(lambda: not node.leases(), "the lease to end")
 
 
 @claim
