@@ -8,9 +8,11 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 
 #define WAIT_REPLY_NS (30ULL * 1000000000)
+enum { GRACE_MAX_S = 86400 };
 
 void api_answer_lease(struct call *call, struct lease *lease)
 {
@@ -36,17 +38,34 @@ void api_answer_lease_over(struct call *call, const char *id)
 		return;
 	}
 	call_reply(call, API_OK,
-		json_pack("{s:{s:o, s:s, s:{s:i}, s:o}}", "lease", "id",
+		json_pack("{s:{s:o, s:s, s:{s:I}, s:o}}", "lease", "id",
 			json_sprintf("L%" PRIu64, over->id), "state",
-			lease_state_names[over->state], "tenant", "uid", (int)over->uid, "reason",
-			render_text(over->reason)));
+			lease_state_names[over->state], "tenant", "uid", (json_int_t)over->uid,
+			"reason", render_text(over->reason)));
 }
 
+/* A number of seconds in the body: -1 if it is not a number. */
 static double seconds_of(const json_t *body, const char *key, double otherwise)
 {
 	const json_t *value = json_object_get(body, key);
 
-	return json_is_number(value) ? json_number_value(value) : otherwise;
+	return !value ? otherwise : json_is_number(value) ? json_number_value(value) : -1;
+}
+
+/* What can be said in a path, on a command line and on a terminal, and is no lease's id. */
+static bool is_good_name(const char *name)
+{
+	size_t n = strlen(name);
+	const char *digits = name + 1;
+
+	for (const char *p = name; *p; p++)
+		if ((unsigned char)*p <= ' ' || *p == '/' || *p == 0x7f ||
+			((unsigned char)p[0] == 0xc2 && (unsigned char)p[1] < 0xa0))
+			return false;
+	if (n && (*name == 'L' || *name == 'l') && *digits &&
+		digits[strspn(digits, "0123456789")] == '\0')
+		return false;
+	return n > 0 && n < 64;
 }
 
 static bool parse_holder(struct call *call, struct holder_wish *wish)
@@ -56,10 +75,11 @@ static bool parse_holder(struct call *call, struct holder_wish *wish)
 	const json_t *pid = json_object_get(holder, "pid");
 
 	*wish = (struct holder_wish){ .kind = HOLDER_KIND_N,
-		.pid = (pid_t)json_integer_value(pid),
 		.cgroup = json_string_value(json_object_get(holder, "cgroup")),
 		.name = json_string_value(json_object_get(holder, "name")),
 		.command = json_string_value(json_object_get(holder, "command")) };
+	if (json_integer_value(pid) > 0 && json_integer_value(pid) <= INT_MAX)
+		wish->pid = (pid_t)json_integer_value(pid);
 	for (unsigned k = 0; k < HOLDER_KIND_N; k++)
 		if (text_eq(kind, holder_kind_names[k]))
 			wish->kind = (enum holder_kind)k;
@@ -74,9 +94,10 @@ static bool parse_holder(struct call *call, struct holder_wish *wish)
 	else if (wish->kind == HOLDER_NAME && (!wish->name || !wish->name[0]))
 		call_fail(call, API_BAD_REQUEST,
 			"a lease without a process needs a name (holder.name)");
-	else if (wish->name && (strlen(wish->name) > 63 || strpbrk(wish->name, "/ \t\n")))
+	else if (wish->name && !is_good_name(wish->name))
 		call_fail(call, API_BAD_REQUEST,
-			"a lease's name has at most 63 characters, none of them a space or '/'");
+			"a lease's name has 1 to 63 bytes, no space, '/' or control character, and "
+			"does not look like a number of a lease (L7)");
 	else
 		return true;
 	return false;
@@ -104,14 +125,18 @@ void api_post_lease(struct call *call)
 	}
 	if (!parse_holder(call, &wish))
 		return;
+	wait = seconds_of(call->body, "wait_reply", 30);
+	if (wait < 0) {
+		call_fail(call, API_BAD_REQUEST, "wait_reply is a number of seconds");
+		return;
+	}
 	status = lease_request(call->daemon, &call->peer, &request, &wish, &lease, &err);
 	if (status != 0) {
 		call_fail_error(call, status, &err);
 		return;
 	}
 	call->is_post = true;
-	wait = seconds_of(call->body, "wait_reply", 30);
-	if (lease->state >= LEASE_ACTIVE || wait <= 0) {
+	if (lease->state >= LEASE_ACTIVE || wait == 0) {
 		api_answer_lease(call, lease);
 		return;
 	}
@@ -178,7 +203,7 @@ void api_lease_enter(struct call *call)
 	if (lease->state != LEASE_ACTIVE)
 		call_fail(call, API_CONFLICT, "lease L%" PRIu64 " is %s", lease->id,
 			lease_state_names[lease->state]);
-	else if (holder_enter(lease, call->peer.pid, &err) < 0)
+	else if (holder_enter(lease, &call->peer, &err) < 0)
 		call_fail_error(call, API_CONFLICT, &err);
 	else
 		call_reply(call, API_OK, json_object());
@@ -221,8 +246,13 @@ void api_lease_release(struct call *call)
 	if (!lease)
 		return;
 	id = lease->id;
-	grace = call->body ? seconds_of(call->body, "grace", -1) : -1;
-	lease_end(lease, grace >= 0 ? (uint64_t)(grace * 1e9) : call->daemon->config.grace_ns,
+	grace = seconds_of(call->body, "grace", (double)call->daemon->config.grace_ns / 1e9);
+	if (!(grace >= 0 && grace <= GRACE_MAX_S)) {
+		call_fail(call, API_BAD_REQUEST,
+			"grace is a number of seconds from 0 to %d (a day)", GRACE_MAX_S);
+		return;
+	}
+	lease_end(lease, (uint64_t)(grace * 1e9),
 		call->peer.uid == lease->tenant->uid ? "released" : "released by an administrator");
 	lease = lease_by_id(call->daemon, id);
 	if (lease && lease->state == LEASE_RELEASING) {
@@ -244,7 +274,7 @@ void api_lease_extend(struct call *call)
 
 	if (!lease)
 		return;
-	seconds = call->body ? seconds_of(call->body, "time", 0) : 0;
+	seconds = seconds_of(call->body, "time", 0);
 	if (!(seconds > 0) || seconds > 365.0 * 86400) {
 		call_fail(
 			call, API_BAD_REQUEST, "extend needs {\"time\": SECONDS}, at most a year");

@@ -21,6 +21,8 @@
 #include <sys/syscall.h>
 #include <systemd/sd-event.h>
 
+enum { COMMAND_MAX = 512 };
+
 const char *const holder_kind_names[HOLDER_KIND_N] = { "run", "cgroup", "pid", "name" };
 
 void holder_init(struct holder *holder)
@@ -60,6 +62,9 @@ static int take_process(
 			"process %d belongs to %s: only its owner, root or the group carve may "
 			"hold a lease for it",
 			(int)pid, info.user);
+	/* a process that asked and ended may have left its number to another */
+	if (pid == peer->pid && !peer_is_alive(peer))
+		return error_set(err, -ESRCH, "the process that asked has ended");
 	holder->pid = pid;
 	holder->start_ticks = info.start_ticks;
 	if (!holder->command)
@@ -87,6 +92,16 @@ static int take_cgroup(
 	return 0;
 }
 
+/* What is said of the command is kept and shown: as text, and not all of a long one. */
+static char *command_of(const char *said)
+{
+	char text[COMMAND_MAX];
+
+	text_copy(text, sizeof(text), said);
+	text_clean(text);
+	return must_strdup(text);
+}
+
 int holder_take(struct holder *holder, const struct holder_wish *wish, const struct peer *peer,
 	struct error *err)
 {
@@ -94,7 +109,7 @@ int holder_take(struct holder *holder, const struct holder_wish *wish, const str
 
 	holder->kind = wish->kind;
 	if (wish->command)
-		holder->command = must_strdup(wish->command);
+		holder->command = command_of(wish->command);
 	if (wish->kind == HOLDER_RUN)
 		r = take_process(holder, peer->pid, peer, err);
 	else if (wish->kind == HOLDER_PID)
@@ -214,6 +229,11 @@ void holder_plan(struct lease *lease)
 		not_fenced(holder, "not fenced, children not followed", &why);
 		return;
 	}
+	if (text_utf8_prefix(parent, strlen(parent)) != strlen(parent)) {
+		error_set(&why, -EILSEQ, "the name of the cgroup %s is not UTF-8", parent);
+		not_fenced(holder, "not fenced, children not followed", &why);
+		return;
+	}
 	holder->cgroup = must_asprintf("%s/carve-%s-L%" PRIu64, text_eq(parent, "/") ? "" : parent,
 		ledger_tag(lease->daemon->ledger), lease->id);
 }
@@ -250,7 +270,7 @@ int holder_begin(struct lease *lease, const struct binding *binding, struct erro
 		make_cgroup(lease);
 	else if (holder->kind == HOLDER_CGROUP)
 		holder->cgroup_fd = cgroup_find(holder->cgroup, err);
-	else
+	else if (holder->kind != HOLDER_RUN)
 		snprintf(holder->fence_text, sizeof(holder->fence_text), "%s",
 			holder->kind == HOLDER_PID ? "not fenced, children not followed: the "
 						     "holder is a process that was there before"
@@ -305,15 +325,26 @@ int holder_resume(struct lease *lease)
 	return holder->kind == HOLDER_CGROUP || watch_process(lease) == 0;
 }
 
-int holder_enter(struct lease *lease, pid_t pid, struct error *err)
+int holder_enter(struct lease *lease, const struct peer *peer, struct error *err)
 {
 	struct holder *holder = &lease->holder;
+	struct process_info info;
+	pid_t pid = peer->pid;
 	int r;
 
 	if (holder->kind != HOLDER_RUN || !holder->owns_cgroup)
 		return error_set(err, -EOPNOTSUPP,
 			"lease L%" PRIu64 " has no cgroup of its own to enter", lease->id);
-	r = cgroup_enter(holder->cgroup_fd, pid);
+	/* ending the lease kills what is in it: nobody may have another's process moved there, be
+	 * it by a number that was given anew or by a program that has become another user's since
+	 */
+	r = process_look(pid, &info);
+	if (r == 0 && info.uid != peer->uid)
+		r = -EPERM;
+	if (r == 0 && !peer_is_alive(peer))
+		r = -ESRCH;
+	if (r == 0)
+		r = cgroup_enter(holder->cgroup_fd, pid);
 	if (r < 0) {
 		errno = -r;
 		return error_set(

@@ -66,8 +66,8 @@ void holder_plan(struct lease *lease);
 int holder_begin(struct lease *lease, const struct binding *binding, struct error *err);
 /* The same after a restart: 1 if it still holds, 0 if it is gone. */
 int holder_resume(struct lease *lease);
-/* Moves the asking process into the lease's cgroup. */
-int holder_enter(struct lease *lease, pid_t pid, struct error *err);
+/* Moves the asking process into the lease's cgroup; only if it lives and is the user's own. */
+int holder_enter(struct lease *lease, const struct peer *peer, struct error *err);
 /* The child of a `run` holder has ended, as the one who started it says; others may live on in the
  * cgroup. Without one, nobody is left. */
 void holder_leave(struct holder *holder);

@@ -10,16 +10,23 @@
 struct daemon;
 
 struct peer {
+	int socket; /* the connection, borrowed */
 	pid_t pid;
 	uid_t uid;
 	gid_t gid;
 	bool is_admin; /* root, the daemon's own user, or in the group carve */
 	unsigned n_groups;
-	gid_t group[64]; /* supplementary; more are cut off */
+	gid_t group[64]; /* supplementary; more are looked at for is_admin only */
 };
 
 /* Reads the credentials of a connected socket. */
 int peer_look(const struct daemon *daemon, int fd, struct peer *ret_peer);
+
+/*
+ * Does the process that connected live still? While it does, `pid` means it and nobody else: pids
+ * are used again, and a connection may outlive who made it.
+ */
+bool peer_is_alive(const struct peer *peer);
 
 /* A tenant of the daemon, by uid; made when first seen. Its limits follow the configuration. */
 struct tenant_row;

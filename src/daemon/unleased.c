@@ -202,15 +202,15 @@ void leases_check_unleased(struct daemon *daemon, unsigned gpu)
 	for (unsigned k = 0; k < seen->n_processes; k++) {
 		const struct gpu_process *process = &seen->process[k];
 		struct process_info info;
-		char who[256];
 
 		if (was_told(runtime, process->pid) || lease_of_process(daemon, process->pid) ||
 			is_leased_openly(daemon, gpu, process) ||
 			process_look(process->pid, &info) < 0)
 			continue;
 		*vec_add(&runtime->reported) = process->pid;
+		/* not its command line: events are for everybody */
 		event_add(daemon, "unleased-use", (int)gpu, 0,
-			"GPU %u is used without a lease by %s", gpu,
-			process_text(&info, who, sizeof(who)));
+			"GPU %u is used without a lease by process %d of %s", gpu, (int)info.pid,
+			info.user);
 	}
 }

@@ -6,7 +6,6 @@
 #include "base/text.h"
 #include "driver/root.h"
 
-#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -72,17 +71,16 @@ static void look_user(uid_t uid, char *ret_user, size_t size)
 		text_copy(ret_user, size, found->pw_name);
 	else
 		snprintf(ret_user, size, "%u", (unsigned)uid);
+	text_clean(ret_user);
 }
 
-/* What is printed goes to terminals: nothing but text may be in it. */
+/* It goes to terminals, into JSON and into the ledger: nothing but text may be in it. */
 static void make_printable(char *text)
 {
-	size_t length = strlen(text);
+	size_t length;
 
-	for (char *p = text; *p; p++) {
-		if (iscntrl((unsigned char)*p))
-			*p = ' ';
-	}
+	text_clean(text);
+	length = strlen(text);
 	while (length > 0 && text[length - 1] == ' ')
 		text[--length] = '\0';
 }
@@ -111,6 +109,7 @@ static void look_service(const char *path, char *ret_service, size_t size)
 		if (text_eq(ending, ".service") || text_eq(ending, ".scope"))
 			text_copy(ret_service, size, part);
 	}
+	text_clean(ret_service);
 }
 
 /* 64 hexadecimal digits, as docker, containerd, podman and cri-o name theirs; or LXC's word. */
@@ -134,6 +133,7 @@ static void look_container(const char *path, char *ret_container, size_t size)
 		lxc += strlen("/lxc.payload.");
 		snprintf(ret_container, size, "%.*s", (int)strcspn(lxc, "/"), lxc);
 	}
+	text_clean(ret_container);
 }
 
 /* The path of the line of /proc/PID/cgroup that begins with `what`; the caller frees; or NULL. */
