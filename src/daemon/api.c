@@ -18,6 +18,7 @@ struct route {
 	const char *method;
 	const char *pattern; /* one * stands for one part of the path */
 	void (*handle)(struct call *call);
+	const char *keys; /* what the body may hold; NULL: no body */
 };
 
 static const struct route routes[] = {
@@ -26,7 +27,7 @@ static const struct route routes[] = {
 	{ "GET", "/v1/gpus", api_get_gpus },
 	{ "GET", "/v1/gpus/*", api_get_gpu },
 	{ "POST", "/v1/gpus/*/manage", api_gpu_manage },
-	{ "POST", "/v1/gpus/*/unmanage", api_gpu_unmanage },
+	{ "POST", "/v1/gpus/*/unmanage", api_gpu_unmanage, "keep reset" },
 	{ "POST", "/v1/gpus/*/drain", api_gpu_drain },
 	{ "POST", "/v1/gpus/*/undrain", api_gpu_undrain },
 	{ "POST", "/v1/driver/drain", api_driver_drain },
@@ -35,15 +36,15 @@ static const struct route routes[] = {
 	{ "GET", "/v1/shares/*", api_get_share },
 	{ "POST", "/v1/shares/*/adopt", api_share_adopt },
 	{ "GET", "/v1/leases", api_get_leases },
-	{ "POST", "/v1/leases", api_post_lease },
+	{ "POST", "/v1/leases", api_post_lease, "request holder wait_reply" },
 	{ "GET", "/v1/leases/*", api_get_lease },
 	{ "POST", "/v1/leases/*/enter", api_lease_enter },
 	{ "POST", "/v1/leases/*/leave", api_lease_leave },
-	{ "POST", "/v1/leases/*/release", api_lease_release },
-	{ "POST", "/v1/leases/*/extend", api_lease_extend },
+	{ "POST", "/v1/leases/*/release", api_lease_release, "grace" },
+	{ "POST", "/v1/leases/*/extend", api_lease_extend, "time" },
 	{ "GET", "/v1/layout", api_get_layout },
-	{ "POST", "/v1/plan", api_post_plan },
-	{ "POST", "/v1/apply", api_post_apply },
+	{ "POST", "/v1/plan", api_post_plan, "file text layout reset" },
+	{ "POST", "/v1/apply", api_post_apply, "file text layout reset stop_services remember" },
 	{ "GET", "/v1/operations/*", api_get_operation },
 	{ "GET", "/v1/events", api_get_events },
 	{ "POST", "/v1/reload", api_reload },
@@ -115,14 +116,13 @@ void call_fail(struct call *call, int status, const char *format, ...)
 {
 	char text[800];
 	va_list args;
-	json_t *message;
 
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	message = json_string(text) ?: json_string("(a sentence that is not UTF-8)");
+	text_clean(text); /* it may quote what was sent, and may have been cut */
 	call_reply(call, status,
-		json_pack("{s:{s:s, s:o}}", "error", "code", api_code(status), "message", message));
+		json_pack("{s:{s:s, s:s}}", "error", "code", api_code(status), "message", text));
 }
 
 void call_fail_error(struct call *call, int status, const struct error *err)
@@ -160,15 +160,7 @@ bool call_refuse_unless_admin(struct call *call, const char *what)
 	return true;
 }
 
-static int hex_digit(char c)
-{
-	return c >= '0' && c <= '9'   ? c - '0'
-	       : c >= 'a' && c <= 'f' ? c - 'a' + 10
-	       : c >= 'A' && c <= 'F' ? c - 'A' + 10
-				      : -1;
-}
-
-/* Matches a path; the part that stands at * is decoded into `arg`. */
+/* Matches a path (decoded already); the part that stands at * goes into `arg`. */
 static bool route_matches(const char *pattern, const char *path, char *arg, size_t size)
 {
 	size_t n = 0;
@@ -179,18 +171,45 @@ static bool route_matches(const char *pattern, const char *path, char *arg, size
 				return false;
 			continue;
 		}
-		while (*path && *path != '/' && n + 1 < size) {
-			int high = *path == '%' ? hex_digit(path[1]) : -1;
-			int low = high >= 0 ? hex_digit(path[2]) : -1;
-
-			arg[n++] = low >= 0 ? (char)(high * 16 + low) : *path;
-			path += low >= 0 ? 3 : 1;
-		}
+		while (*path && *path != '/' && n + 1 < size)
+			arg[n++] = *path++;
 		if (n == 0)
 			return false;
 	}
 	arg[n] = '\0';
 	return *path == '\0';
+}
+
+static bool word_is_in(const char *word, const char *words)
+{
+	size_t n = strlen(word);
+
+	for (const char *at = words; n && at && *at; at += strspn(at, " ")) {
+		size_t length = strcspn(at, " ");
+
+		if (length == n && strncmp(at, word, n) == 0)
+			return true;
+		at += length;
+	}
+	return false;
+}
+
+/* A key that nobody reads would be a wish that nobody fulfils. True: the call is answered. */
+static bool has_unknown_key(struct call *call, const struct route *route)
+{
+	const char *key;
+	json_t *value;
+
+	json_object_foreach(call->body, key, value)
+	{
+		if (word_is_in(key, route->keys))
+			continue;
+		call_fail(call, API_BAD_REQUEST,
+			"the body has a key '%.60s' that %s does not know; it knows: %s", key,
+			call->path, route->keys ?: "none");
+		return true;
+	}
+	return false;
 }
 
 void api_dispatch(struct daemon *daemon, struct http_call *http, const struct peer *peer,
@@ -224,7 +243,8 @@ void api_dispatch(struct daemon *daemon, struct http_call *http, const struct pe
 		if (!text_eq(routes[i].method, method))
 			continue;
 		memcpy(call->arg, arg, sizeof(arg));
-		call_handle(call, routes[i].handle);
+		if (!has_unknown_key(call, &routes[i]))
+			call_handle(call, routes[i].handle);
 		return;
 	}
 	if (is_path)
@@ -270,8 +290,19 @@ void call_wait(struct call *call, enum call_waits waits, uint64_t wait_ns)
 	call->waits = waits;
 	list_add_tail(&call->daemon->calls, &call->link);
 	if (sd_event_add_time_relative(call->daemon->loop, &call->timer, CLOCK_MONOTONIC,
-		    wait_ns / 1000, 10000, on_wait_over, call) < 0)
-		log_error("no timer for a waiting call");
+		    wait_ns / 1000, 10000, on_wait_over, call) < 0) {
+		log_error("no timer for a call that would wait: it is answered at once");
+		answer_waiting(call);
+	}
+}
+
+void api_hung_up(struct daemon *daemon, const struct http_call *http)
+{
+	struct call *call, *after;
+
+	list_for_each_safe (call, after, &daemon->calls, link)
+		if (call->http == http)
+			answer_waiting(call);
 }
 
 static bool lease_answers(const struct call *call, const struct lease *lease)

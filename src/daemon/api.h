@@ -44,9 +44,9 @@ struct call {
 	struct daemon *daemon;
 	struct http_call *http;
 	struct peer peer;
-	const char *method, *path;
-	char arg[128]; /* what stood for * in the route, decoded */
-	json_t *body;  /* NULL: none */
+	const char *method, *path; /* only until the handler returns */
+	char arg[128];		   /* what stood for * in the route, decoded */
+	json_t *body;		   /* NULL: none */
 	bool is_in_handler, is_answered;
 
 	/* while it waits */
@@ -80,6 +80,9 @@ uint64_t call_wait_ns(struct call *call, const char *name, uint64_t otherwise);
 /* Dispatches one complete request (http.c calls it). */
 void api_dispatch(struct daemon *daemon, struct http_call *http, const struct peer *peer,
 	const char *method, const char *path, const char *text, size_t length);
+
+/* Who asked has closed the connection: a call of it that waits need wait no longer. */
+void api_hung_up(struct daemon *daemon, const struct http_call *http);
 
 /* Puts a call to wait; `on_time` (what to answer) is decided by its kind. */
 void call_wait(struct call *call, enum call_waits waits, uint64_t wait_ns);

@@ -186,8 +186,8 @@ void api_gpu_drain(struct call *call)
 		event_add(daemon, "gpu-drained", (int)gpu, 0, "GPU %u takes no new leases", gpu);
 	gpu_set_drained(daemon, gpu, true);
 	leases_on(daemon, gpu, &leases);
-	json = json_pack("{s:o, s:s}", "gpu", render_gpu(daemon, gpu, &call->peer), "waits_for",
-		buf_text(&leases));
+	json = json_pack("{s:o, s:o}", "gpu", render_gpu(daemon, gpu, &call->peer), "waits_for",
+		render_text(buf_text(&leases)));
 	call_reply(call, leases.length ? API_ACCEPTED : API_OK, json);
 }
 
@@ -220,7 +220,7 @@ void api_driver_drain(struct call *call)
 	for (unsigned i = 0; i < daemon->n_gpus; i++)
 		leases_on(daemon, i, &leases);
 	call_reply(call, driver_let_go(daemon) ? API_OK : API_ACCEPTED,
-		json_pack("{s:s}", "waits_for", buf_text(&leases)));
+		json_pack("{s:o}", "waits_for", render_text(buf_text(&leases))));
 }
 
 void api_driver_undrain(struct call *call)

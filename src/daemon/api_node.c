@@ -37,8 +37,8 @@ void api_get_node(struct call *call)
 
 	gethostname(host, sizeof(host) - 1);
 	call_reply(call, API_OK,
-		json_pack("{s:s, s:s, s:o, s:o, s:b, s:b, s:o, s:o, s:o, s:i}", "name", host,
-			"carve", CARVE_VERSION, "driver",
+		json_pack("{s:o, s:s, s:o, s:o, s:b, s:b, s:o, s:o, s:o, s:i}", "name",
+			render_text(host), "carve", CARVE_VERSION, "driver",
 			render_text(daemon->driver_version[0] ? daemon->driver_version : NULL),
 			"driver_error",
 			render_text(daemon->driver_error[0] ? daemon->driver_error : NULL),
@@ -116,9 +116,12 @@ void api_get_health(struct call *call)
 void api_answer_events(struct call *call)
 {
 	struct events *events = &call->daemon->events;
+	uint64_t number = call->seen + 1;
 	json_t *list = json_array();
 
-	for (uint64_t number = call->seen + 1; number <= events->last; number++) {
+	if (number + EVENTS_KEPT <= events->last)
+		number = events->last - EVENTS_KEPT + 1;
+	for (; number <= events->last; number++) {
 		const struct event *event = event_get(events, number);
 
 		if (!event)

@@ -20,9 +20,14 @@ static const char *const origin_names[] = { "foreign", "pinned", "dynamic" };
 
 json_t *render_text(const char *text)
 {
-	json_t *json = text ? json_string(text) : NULL;
+	json_t *json = text ? json_string(text) : json_null();
+	AUTO_FREE char *clean = NULL;
 
-	return json ?: json_null();
+	if (json)
+		return json;
+	clean = must_strdup(text);
+	text_clean(clean);
+	return json_string(clean);
 }
 
 json_t *render_time(uint64_t ns)
@@ -287,10 +292,10 @@ json_t *render_lease(struct lease *lease, const struct peer *peer)
 	char asked[REQUEST_TEXT_MAX];
 	uint64_t waited = lease->active_wall_ns ? lease->active_wall_ns - lease->created_wall_ns
 						: wall_ns() - lease->created_wall_ns;
-	json_t *json = json_pack("{s:o, s:o, s:s, s:{s:i, s:o}, s:o, s:o, s:o, s:o, s:o}", "id",
+	json_t *json = json_pack("{s:o, s:o, s:s, s:{s:I, s:o}, s:o, s:o, s:o, s:o, s:o}", "id",
 		lease_id(lease->id), "name", render_text(lease->name), "state",
-		lease_state_names[lease->state], "tenant", "uid", (int)lease->tenant->uid, "user",
-		render_text(tenant_name(lease->daemon, lease->tenant->uid)), "asked",
+		lease_state_names[lease->state], "tenant", "uid", (json_int_t)lease->tenant->uid,
+		"user", render_text(tenant_name(lease->daemon, lease->tenant->uid)), "asked",
 		request_to_json(&lease->request), "asked_text",
 		render_text(request_text(&lease->request, asked)), "got", render_got(lease), "why",
 		render_text(lease->why), "holder", render_holder(lease, peer));
@@ -325,9 +330,10 @@ static json_t *render_blocker(
 				processes, render_process(daemon, gpu->seen.process[i].pid, peer));
 	if (instance)
 		share_name(gpu, instance, NULL, name);
-	return json_pack("{s:i, s:o, s:s, s:o, s:b, s:o}", "gpu", (int)blocker->gpu, "share",
-		instance ? json_string(name) : json_null(), "text", blocker->what, "lease",
-		lease_id(blocker->lease), "foreign", blocker->is_foreign, "processes", processes);
+	return json_pack("{s:i, s:o, s:o, s:o, s:b, s:o}", "gpu", (int)blocker->gpu, "share",
+		instance ? json_string(name) : json_null(), "text", render_text(blocker->what),
+		"lease", lease_id(blocker->lease), "foreign", blocker->is_foreign, "processes",
+		processes);
 }
 
 static json_t *render_place(struct daemon *daemon, uint32_t gpu, uint32_t instance)

@@ -8,6 +8,7 @@
 Each claim is a function whose name says it; run_claims() runs them all and prints one line per claim.
 """
 import atexit
+import contextlib
 import http.client
 import json
 import os
@@ -27,6 +28,7 @@ CARVED = os.path.join(BUILD, "src/daemon/carved")
 SIM = os.path.join(BUILD, "src/sim/carve-sim")
 PATIENCE = float(os.environ.get("CARVE_PATIENCE", "1"))
 
+NOBODY = 65534
 
 own = None
 
@@ -177,6 +179,41 @@ class Node:
 
 def is_root():
     return os.geteuid() == 0
+
+
+@contextlib.contextmanager
+def acting_as(uid, groups=()):
+    """Connections made within are this user's."""
+    if not is_root():
+        raise Skip("becoming another user takes root")
+    os.setgroups(list(groups))
+    os.setegid(uid)
+    os.seteuid(uid)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(0)
+        os.setgroups([])
+
+
+def connected_by_a_child(path, deaf=False):
+    """A connection whose maker is another process than the one that has it then; a deaf one ignores SIGTERM."""
+    one = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    one.settimeout(30)
+    read, write = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        if deaf:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        one.connect(path)
+        os.write(write, b"x")
+        while True:
+            time.sleep(100)
+    os.read(read, 1)
+    os.close(read)
+    os.close(write)
+    return pid, one
 
 
 def cgroup_mount():
