@@ -45,8 +45,8 @@ static int look_stat(pid_t pid, char *ret_name, size_t size, uint64_t *ret_start
 		return -ESRCH;
 	*close = '\0';
 	text_copy(ret_name, size, open + 1);
-	at = close + 1;
-	for (unsigned field = 2; field < STAT_START_TIME && at; field++)
+	at = close + 1; /* before field 3 */
+	for (unsigned field = 3; field < STAT_START_TIME && at; field++)
 		at = strchr(at + 1, ' ');
 	if (!at)
 		return -ESRCH;

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -39,6 +40,20 @@ TEST(kernel_threads_have_their_name_in_brackets)
 	if (strcmp(info.command, "[kthreadd]") != 0)
 		SKIP("process 2 is %s", info.command);
 	CHECK_EQ(info.uid, 0);
+}
+
+TEST(a_process_that_grows_is_the_same)
+{
+	struct process_info before, after;
+	size_t size = 64 << 20;
+	char *room;
+
+	CHECK_EQ(process_look(getpid(), &before), 0);
+	room = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	CHECK(room != MAP_FAILED);
+	CHECK_EQ(process_look(getpid(), &after), 0);
+	CHECK_EQ(before.start_ticks, after.start_ticks);
+	munmap(room, size);
 }
 
 TEST(gone_process_is_told_and_its_output_untouched)
