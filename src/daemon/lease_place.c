@@ -187,17 +187,6 @@ static void activate(struct lease *lease)
 	lease_set_state(lease, LEASE_ACTIVE);
 }
 
-/* Is there a GPU left to try it on? */
-static bool may_go_elsewhere(const struct lease *lease)
-{
-	const struct daemon *daemon = lease->daemon;
-
-	for (unsigned i = 0; i < daemon->n_gpus; i++)
-		if (daemon->gpus[i].managed && !(lease->avoid & 1u << i))
-			return !lease->request.gpu[0];
-	return false;
-}
-
 static void steps_failed(struct lease *lease, const struct txn_result *result)
 {
 	struct daemon *daemon = lease->daemon;
@@ -212,7 +201,7 @@ static void steps_failed(struct lease *lease, const struct txn_result *result)
 	}
 	event_add(daemon, "lease-retry", result->gpu, lease->id, "L%" PRIu64 ": %s", lease->id,
 		result->text);
-	if (lease->tries >= LEASE_TRIES || !may_go_elsewhere(lease)) {
+	if (lease->tries >= LEASE_TRIES) {
 		lease_fail(lease, API_DRIVER, result->text);
 		return;
 	}
