@@ -151,7 +151,7 @@ void acquire_remarks(const struct invocation *invocation, const json_t *lease)
 		say_lines(json_text(lease, "why"));
 	if (json_flag(lease, "fenced"))
 		return;
-	buf_addf(&warning, "warning: lease %s is not fenced%s%s", json_text(lease, "id"),
-		*fence_text ? ": " : "", fence_text);
+	buf_addf(&warning, "warning: lease %s: %s", json_text(lease, "id"),
+		*fence_text ? fence_text : "not fenced");
 	say_lines(buf_text(&warning));
 }

@@ -189,3 +189,23 @@ void cell_lines(const struct gpu_cell *cell, const struct terminal *terminal, un
 	for (unsigned i = 0; i < n; i++)
 		ret_lines[i] = ret_lines[i] ?: must_strdup("");
 }
+
+unsigned cell_lines_needed(
+	const struct gpu_cell *cell, const struct terminal *terminal, unsigned width)
+{
+	switch (cell->kind) {
+	case CELL_FREE:
+	case CELL_USELESS:
+		return 1;
+	case CELL_LEASED:
+		return 3;
+	case CELL_USED:
+		return 2;
+	default:
+		return terminal_columns(terminal, cell->profile) + 1 +
+					       terminal_columns(terminal, idle_word(cell)) <=
+				       width
+			       ? 1
+			       : 2;
+	}
+}

@@ -89,12 +89,14 @@ static void reasons_print(
 			json_whole(gpu, "index"));
 	}
 	vec_for_each (reason, &reasons) {
-		fprintf(out, "%-5s ", mechanism);
+		AUTO_BUF line = { 0 };
+
+		buf_addf(&line, "%-5s ", mechanism);
 		if (reasons.n > 1)
-			fprintf(out, "GPU %s: ", buf_text(&reason->gpus));
-		fprintf(out, "%s: ", reason->answer);
-		terminal_print_safe(terminal, out, reason->text);
-		fputc('\n', out);
+			buf_addf(&line, "GPU %s: ", buf_text(&reason->gpus));
+		buf_addf(&line, "%s%s %s", reason->answer,
+			text_eq(reason->answer, "after") ? "" : ":", reason->text);
+		terminal_print_wrapped(terminal, out, 6, buf_text(&line));
 		buf_done(&reason->gpus);
 	}
 	vec_done(&reasons);
@@ -112,8 +114,8 @@ void gpus_print(const json_t *gpus, const struct terminal *terminal, FILE *out)
 		{ "time" },
 		{ "whole" },
 		{ "STATE" },
-		{ "PCI" },
-		{ "UUID", .may_shrink = true },
+		{ "PCI", .may_go = true },
+		{ "UUID", .may_go = true },
 	};
 	AUTO_TABLE table = table_new(columns, ARRAY_SIZE(columns));
 	const json_t *gpu;

@@ -13,19 +13,43 @@
 
 #define LOOK_S 30
 
-/* One line when something was done or begun that was not said before. */
-static void say_progress(const json_t *operation, const struct terminal *terminal, char **said_last)
-{
-	char *text = must_asprintf("%3lld/%lld  %s", json_whole(operation, "steps_done"),
-		json_whole(operation, "steps"), json_text(operation, "text"));
+/*
+ * What was done last. On a terminal one line is renewed in place; elsewhere there is a line for
+ * each thing done, for whoever reads a log of it later.
+ */
+struct progress {
+	struct terminal terminal;
+	char *said;
+};
 
-	if (*json_text(operation, "text") && !text_eq(text, *said_last)) {
-		terminal_print_safe(terminal, stdout, text);
-		putchar('\n');
+static void say_progress(struct progress *progress, const json_t *operation)
+{
+	const struct terminal *terminal = &progress->terminal;
+	const char *doing = json_text(operation, "text");
+	AUTO_BUF safe = { 0 };
+	char *text;
+
+	if (!*doing)
+		return;
+	text = must_asprintf("%3lld/%lld  %s", json_whole(operation, "steps_done"),
+		json_whole(operation, "steps"), doing);
+	if (!text_eq(text, progress->said)) {
+		terminal_add_safe(terminal, &safe, text,
+			terminal->is_terminal ? terminal->width - 1 : UINT32_MAX);
+		printf(terminal->is_terminal ? "\r%s\033[K" : "%s\n", buf_text(&safe));
 		fflush(stdout);
 	}
-	free(*said_last);
-	*said_last = text;
+	free(progress->said);
+	progress->said = text;
+}
+
+static void end_progress(struct progress *progress, const json_t *operation)
+{
+	if (progress->terminal.is_terminal && progress->said)
+		fputs("\r\033[K", stdout);
+	if (text_eq(json_text(operation, "state"), "done"))
+		puts("Done.");
+	free(progress->said);
 }
 
 static int ask_again(struct invocation *invocation, json_t **answer, struct error *err)
@@ -54,21 +78,20 @@ static int ask_again(struct invocation *invocation, json_t **answer, struct erro
 
 int operation_follow(struct invocation *invocation, const json_t *operation, struct error *err)
 {
-	struct terminal terminal = terminal_look(STDOUT_FILENO);
+	struct progress progress = { .terminal = terminal_look(STDOUT_FILENO) };
 	AUTO_JSON *answer = json_pack("{sO}", "operation", operation);
-	char *said_last = NULL;
 	int r = 0;
 
 	for (;;) {
 		operation = json_object_get(answer, "operation");
-		say_progress(operation, &terminal, &said_last);
 		if (!text_eq(json_text(operation, "state"), "running"))
 			break;
+		say_progress(&progress, operation);
 		r = ask_again(invocation, &answer, err);
 		if (r != 0)
 			break;
 	}
-	free(said_last);
+	end_progress(&progress, operation);
 	if (r == 0 && !text_eq(json_text(operation, "state"), "done"))
 		r = error_set(err, CARVE_CONFLICT, "%s",
 			*json_text(operation, "error") ? json_text(operation, "error")

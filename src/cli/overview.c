@@ -65,9 +65,14 @@ static void add_notes(struct buf *buf, const json_t *gpu)
 			json_flag(mig, "pending") ? "on" : "off");
 	json_array_foreach(
 		json_object_get(gpu, "processes"), i, process) if (!*json_text(process, "lease"))
-		buf_addf(buf, "GPU %lld is used without a lease: process %lld, %s: %s\n", index,
-			json_whole(process, "pid"), json_text(process, "user"),
-			json_text(process, "command"));
+	{
+		const char *user = json_text(process, "user");
+		const char *command = json_text(process, "command");
+
+		buf_addf(buf, "GPU %lld is used without a lease: process %lld%s%s%s%s\n", index,
+			json_whole(process, "pid"), *user ? ", " : "", user, *command ? ": " : "",
+			command);
+	}
 }
 
 static unsigned count_lines(const char *text)
@@ -86,8 +91,7 @@ static void print_notes(const char *notes, const struct terminal *terminal, FILE
 		AUTO_BUF line = { 0 };
 
 		buf_add_n(&line, notes, n);
-		terminal_print_safe(terminal, out, buf_text(&line));
-		fputc('\n', out);
+		terminal_print_wrapped(terminal, out, 2, buf_text(&line));
 		notes += n + 1;
 	}
 }
@@ -146,7 +150,7 @@ static void print_totals(const json_t *node, const struct terminal *terminal, FI
 	else
 		fprintf(out,
 			"%u lease%s, %u waiting; %s of %s leased (%.0f%%); %u of %u managed GPUs "
-			"without a holder\n",
+			"empty\n",
 			totals.n_active, totals.n_active == 1 ? "" : "s", totals.n_waiting,
 			memory_text(totals.leased, leased), memory_text(totals.memory, memory),
 			totals.memory > 0 ? 100 * totals.leased / totals.memory : 0.0,

@@ -6,8 +6,9 @@
  *	managed       │L1 ann │cache ░│L2 bob: python │L3 eve: jupyter lab            │
  *	GPU 1     MIG ├───────┼───────┼───────────────┼───────────────────────────────┤
  *
- * A cell says as much as fits: what it is first, who holds it next, asked and got last. Every kind
- * of cell has a word and a texture of its own beside its colour.
+ * A cell says as much as fits: what it is first, who holds it next, asked and got last. A GPU is as
+ * tall as what is to be said of it: what is idle takes one line, and the eye goes to what is held.
+ * Every kind of cell has a word and a texture of its own beside its colour.
  */
 #include "cli/picture.h"
 
@@ -26,7 +27,6 @@ struct picture {
 	const struct terminal *terminal;
 	struct canvas canvas;
 	unsigned width; /* of a box, without its left border */
-	unsigned lines; /* of a box, without its borders */
 };
 
 /* How a kind of cell is painted, and what fills it where no text is. */
@@ -51,18 +51,18 @@ static unsigned slot_x(const struct picture *picture, const struct gpu_cells *ce
 
 /* Marks the slots in free room, so that one sees how much it is. */
 static void draw_ticks(struct picture *picture, const struct gpu_cells *cells,
-	const struct gpu_cell *cell, unsigned y)
+	const struct gpu_cell *cell, unsigned y, unsigned lines)
 {
 	uint32_t tick = picture->terminal->has_unicode ? 0x250a : ':';
 
 	for (unsigned slot = cell->start + 1; slot < cell->start + cell->size; slot++)
-		for (unsigned i = 0; i < picture->lines; i++)
+		for (unsigned i = 0; i < lines; i++)
 			canvas_fill(&picture->canvas, slot_x(picture, cells, slot), y + i, 1,
 				PAINT_DIM, tick);
 }
 
 static void draw_cell(struct picture *picture, const struct gpu_cells *cells,
-	const struct gpu_cell *cell, unsigned y)
+	const struct gpu_cell *cell, unsigned y, unsigned lines)
 {
 	unsigned x = slot_x(picture, cells, cell->start) + 1;
 	unsigned end = slot_x(picture, cells, cell->start + cell->size), width = end - x;
@@ -70,10 +70,10 @@ static void draw_cell(struct picture *picture, const struct gpu_cells *cells,
 							  : (uint32_t)styles[cell->kind].plain;
 	char *line[LINES_MOST];
 
-	canvas_down(&picture->canvas, x - 1, y - 1, y + picture->lines);
-	canvas_down(&picture->canvas, end, y - 1, y + picture->lines);
-	cell_lines(cell, picture->terminal, width, picture->lines, line);
-	for (unsigned i = 0; i < picture->lines; i++) {
+	canvas_down(&picture->canvas, x - 1, y - 1, y + lines);
+	canvas_down(&picture->canvas, end, y - 1, y + lines);
+	cell_lines(cell, picture->terminal, width, lines, line);
+	for (unsigned i = 0; i < lines; i++) {
 		unsigned used = canvas_text(&picture->canvas, picture->terminal, x, y + i, width,
 			styles[cell->kind].text, line[i]);
 
@@ -84,7 +84,7 @@ static void draw_cell(struct picture *picture, const struct gpu_cells *cells,
 				styles[cell->kind].fill, texture);
 	}
 	if (cell->kind == CELL_FREE)
-		draw_ticks(picture, cells, cell, y);
+		draw_ticks(picture, cells, cell, y, lines);
 }
 
 /* The GPU's states that are worth a word, the gravest first. */
@@ -101,7 +101,6 @@ static unsigned state_words(
 		{ json_flag(gpu, "drained"), "drained", PAINT_YELLOW },
 		{ *json_text(gpu, "busy"), "working", PAINT_CYAN },
 		{ !json_flag(gpu, "managed"), "observed", PAINT_DIM },
-		{ json_flag(gpu, "managed"), "managed", PAINT_DIM },
 	};
 	unsigned n = 0;
 
@@ -122,7 +121,7 @@ static const char *mode_word(const json_t *gpu)
 	return json_flag(mig, "on") ? "MIG" : "whole";
 }
 
-static void draw_gutter(struct picture *picture, const json_t *gpu, unsigned y)
+static void draw_gutter(struct picture *picture, const json_t *gpu, unsigned y, unsigned lines)
 {
 	const char *words[LINES_MOST];
 	enum paint paints[LINES_MOST];
@@ -130,26 +129,46 @@ static void draw_gutter(struct picture *picture, const json_t *gpu, unsigned y)
 	char text[32];
 
 	snprintf(text, sizeof(text), "GPU %-3lld %5s", json_whole(gpu, "index"), mode_word(gpu));
-	if (picture->lines == 1 && n > 0 && paints[0] != PAINT_DIM)
+	if (lines == 1 && n > 0 && paints[0] != PAINT_DIM)
 		snprintf(text, sizeof(text), "GPU %lld", json_whole(gpu, "index"));
 	canvas_text(&picture->canvas, picture->terminal, 0, y, GUTTER - 1, PAINT_BOLD, text);
-	for (unsigned i = 1; i < picture->lines && i <= n; i++)
+	for (unsigned i = 1; i < lines && i <= n; i++)
 		canvas_text(&picture->canvas, picture->terminal, 0, y + i, GUTTER - 1,
 			paints[i - 1], words[i - 1]);
-	if (picture->lines == 1 && n > 0 && paints[0] != PAINT_DIM)
+	if (lines == 1 && n > 0 && paints[0] != PAINT_DIM)
 		canvas_text(
 			&picture->canvas, picture->terminal, 6, y, GUTTER - 7, paints[0], words[0]);
 }
 
-static void draw_gpu(struct picture *picture, const json_t *gpu, unsigned y)
+/* The lines that say all there is to say of a GPU. */
+static unsigned lines_needed(const struct picture *picture, const json_t *gpu)
+{
+	struct gpu_cells cells = gpu_cells(picture->node, gpu);
+	const char *words[LINES_MOST - 1];
+	enum paint paints[LINES_MOST - 1];
+	unsigned most = 1 + state_words(gpu, words, paints, LINES_MOST - 1);
+
+	for (unsigned i = 0; i < cells.n; i++) {
+		const struct gpu_cell *cell = &cells.cell[i];
+		unsigned x = slot_x(picture, &cells, cell->start) + 1;
+		unsigned end = slot_x(picture, &cells, cell->start + cell->size);
+		unsigned n = cell_lines_needed(cell, picture->terminal, end - x);
+
+		if (n > most)
+			most = n;
+	}
+	return most;
+}
+
+static void draw_gpu(struct picture *picture, const json_t *gpu, unsigned y, unsigned lines)
 {
 	struct gpu_cells cells = gpu_cells(picture->node, gpu);
 
 	canvas_across(&picture->canvas, GUTTER, GUTTER + picture->width, y);
-	canvas_across(&picture->canvas, GUTTER, GUTTER + picture->width, y + picture->lines + 1);
+	canvas_across(&picture->canvas, GUTTER, GUTTER + picture->width, y + lines + 1);
 	for (unsigned i = 0; i < cells.n; i++)
-		draw_cell(picture, &cells, &cells.cell[i], y + 1);
-	draw_gutter(picture, gpu, y + 1);
+		draw_cell(picture, &cells, &cells.cell[i], y + 1, lines);
+	draw_gutter(picture, gpu, y + 1, lines);
 }
 
 /* The widest box whose slots are equally wide on the GPU that has most of them. */
@@ -171,21 +190,43 @@ static unsigned box_width(const json_t *node, const struct terminal *terminal)
 	return room / most * most ?: room;
 }
 
+/* How tall the picture is with at most `most` lines for a GPU. */
+static unsigned picture_height(const struct picture *picture, unsigned most)
+{
+	const json_t *gpu;
+	unsigned y = 1;
+	size_t i;
+
+	json_array_foreach(json_object_get(picture->node, "gpus"), i, gpu)
+	{
+		unsigned needed = lines_needed(picture, gpu);
+
+		y += 1 + (needed < most ? needed : most);
+	}
+	return y;
+}
+
 void picture_print(const json_t *node, const struct terminal *terminal, unsigned height, FILE *out)
 {
-	unsigned n = (unsigned)json_array_size(json_object_get(node, "gpus"));
-	struct picture picture = { .node = node, .terminal = terminal, .lines = LINES_MOST };
+	struct picture picture = { .node = node, .terminal = terminal };
+	unsigned most = LINES_MOST, y = 0;
 	const json_t *gpu;
 	size_t i;
 
-	if (n == 0)
+	if (json_array_size(json_object_get(node, "gpus")) == 0)
 		return;
-	while (height > 0 && picture.lines > 1 && n * (picture.lines + 1) + 1 > height)
-		picture.lines--;
 	picture.width = box_width(node, terminal);
-	picture.canvas = canvas_new(GUTTER + picture.width + 1, n * (picture.lines + 1) + 1);
+	while (height > 0 && most > 1 && picture_height(&picture, most) > height)
+		most--;
+	picture.canvas = canvas_new(GUTTER + picture.width + 1, picture_height(&picture, most));
 	json_array_foreach(json_object_get(node, "gpus"), i, gpu)
-		draw_gpu(&picture, gpu, (unsigned)i * (picture.lines + 1));
+	{
+		unsigned needed = lines_needed(&picture, gpu);
+		unsigned lines = needed < most ? needed : most;
+
+		draw_gpu(&picture, gpu, y, lines);
+		y += lines + 1;
+	}
 	canvas_print(&picture.canvas, terminal, out);
 	canvas_done(&picture.canvas);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/plan_text.h"
 
+#include "base/cleanup.h"
 #include "base/text.h"
 #include "cli/node.h"
 
@@ -30,30 +31,78 @@ static void say(
 	free(text);
 }
 
-static void print_steps(const json_t *steps, const struct terminal *terminal, FILE *out)
+static void print_step(const json_t *step, const struct terminal *terminal, FILE *out)
 {
-	long long gpu = -1;
+	const char *kind = json_text(step, "kind");
+	bool makes = text_starts(kind, "create"), takes = text_starts(kind, "destroy");
+
+	say(terminal, out,
+		makes	? PAINT_GREEN
+		: takes ? PAINT_RED
+			: PAINT_YELLOW,
+		"  %s %s",
+		makes	? "+"
+		: takes ? "-"
+			: "*",
+		json_text(step, "text"));
+}
+
+/* All that is to be done on a GPU, as one text: equal ones are said once. */
+static char *steps_of(const json_t *steps, long long gpu)
+{
+	AUTO_BUF buf = { 0 };
+	const json_t *step;
+	size_t i;
+
+	json_array_foreach(steps, i, step) if (json_whole(step, "gpu") == gpu)
+		buf_addf(&buf, "%s\n", json_text(step, "text"));
+	return buf_take(&buf);
+}
+
+/* A GPU whose first step is this one, as the numbers of all GPUs for which the same is to be done;
+ * "" where an earlier one has said it. */
+static char *gpus_alike(const json_t *steps, size_t first)
+{
+	long long gpu = json_whole(json_array_get(steps, first), "gpu"), last = -1;
+	AUTO_FREE char *wanted = steps_of(steps, gpu);
+	AUTO_BUF buf = { 0 };
 	const json_t *step;
 	size_t i;
 
 	json_array_foreach(steps, i, step)
 	{
-		const char *kind = json_text(step, "kind");
-		bool makes = text_starts(kind, "create"), takes = text_starts(kind, "destroy");
+		long long other = json_whole(step, "gpu");
+		AUTO_FREE char *theirs = other != last ? steps_of(steps, other) : NULL;
 
+		last = other;
+		if (!text_eq(theirs, wanted))
+			continue;
+		if (i < first)
+			return must_strdup("");
+		buf_addf(&buf, "%s%lld", buf.length ? ", " : "", other);
+	}
+	return buf_take(&buf);
+}
+
+static void print_steps(const json_t *steps, const struct terminal *terminal, FILE *out)
+{
+	long long gpu = -1;
+	const json_t *step;
+	bool is_said = false;
+	size_t i;
+
+	json_array_foreach(steps, i, step)
+	{
 		if (json_whole(step, "gpu") != gpu) {
+			AUTO_FREE char *alike = gpus_alike(steps, i);
+
 			gpu = json_whole(step, "gpu");
-			say(terminal, out, PAINT_BOLD, "GPU %lld", gpu);
+			is_said = !*alike;
+			if (!is_said)
+				say(terminal, out, PAINT_BOLD, "GPU %s", alike);
 		}
-		say(terminal, out,
-			makes	? PAINT_GREEN
-			: takes ? PAINT_RED
-				: PAINT_YELLOW,
-			"  %s %s",
-			makes	? "+"
-			: takes ? "-"
-				: "*",
-			json_text(step, "text"));
+		if (!is_said)
+			print_step(step, terminal, out);
 	}
 }
 

@@ -63,6 +63,18 @@ static unsigned measure(const struct table *table, const struct terminal *termin
 	return n ? sum + GAP * (n - 1) : 0;
 }
 
+/* Leaves out what may go; the width of the rest. */
+static unsigned leave_out(
+	const struct table *table, unsigned *width, unsigned total, unsigned limit)
+{
+	for (unsigned i = table->n_columns; i-- > 0 && total > limit;)
+		if (table->columns[i].may_go && width[i] > 0) {
+			total -= width[i] + GAP;
+			width[i] = 0;
+		}
+	return total;
+}
+
 static void shrink(const struct table *table, unsigned *width, unsigned total, unsigned limit)
 {
 	while (total > limit) {
@@ -114,7 +126,8 @@ void table_print(const struct table *table, const struct terminal *terminal, FIL
 	struct row *row;
 
 	if (terminal->is_terminal)
-		shrink(table, width, total, terminal->width);
+		shrink(table, width, leave_out(table, width, total, terminal->width),
+			terminal->width);
 	for (unsigned i = 0; i < table->n_columns; i++)
 		titles[i] = (char *)table->columns[i].title;
 	terminal_paint(terminal, out, PAINT_BOLD);

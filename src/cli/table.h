@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * A table of text: as narrow as its cells, and as wide as the terminal at most: then the widest of
- * the columns that may shrink is cut. Columns without any text in them are left out.
+ * A table of text: as narrow as its cells, and as wide as the terminal at most: then columns that
+ * may go are left out, and the widest of those that may shrink is cut. Columns without any text in
+ * them are left out.
  */
 
 #include "base/list.h"
@@ -16,6 +17,7 @@ struct column {
 	const char *title;
 	bool is_right;	 /* numbers stand to the right */
 	bool may_shrink; /* long texts may be cut */
+	bool may_go;	 /* left out where there is no room, the last one first */
 };
 
 struct row {

@@ -15,8 +15,8 @@ void shares_print(const json_t *shares, const struct terminal *terminal, FILE *o
 		{ "ORIGIN" },
 		{ "LEASE" },
 		{ "IN USE" },
-		{ "LIMITS KEPT BY", .may_shrink = true },
-		{ "UUID" },
+		{ "LIMITS KEPT BY", .may_shrink = true, .may_go = true },
+		{ "UUID", .may_go = true },
 	};
 	AUTO_TABLE table = table_new(columns, ARRAY_SIZE(columns));
 	const json_t *share;

@@ -179,3 +179,32 @@ void terminal_print_safe(const struct terminal *terminal, FILE *out, const char 
 	terminal_add_safe(terminal, &buf, text, UINT32_MAX);
 	fputs(buf_text(&buf), out);
 }
+
+void terminal_print_wrapped(
+	const struct terminal *terminal, FILE *out, unsigned indent, const char *text)
+{
+	AUTO_BUF safe = { 0 };
+	const char *word;
+	unsigned at = 0;
+
+	terminal_add_safe(terminal, &safe, text, UINT32_MAX);
+	for (word = buf_text(&safe); *word;) {
+		/* The blanks before a word are part of it, except at a line's beginning. */
+		unsigned n = (unsigned)(strspn(word, " ") + strcspn(word + strspn(word, " "), " "));
+		AUTO_BUF next = { 0 };
+		unsigned columns;
+
+		buf_add_n(&next, word, n);
+		columns = terminal_columns(terminal, buf_text(&next));
+		if (terminal->is_terminal && at > indent && at + columns > terminal->width) {
+			fprintf(out, "\n%*s", (int)indent, "");
+			at = indent + columns - (*word == ' ');
+			fputs(buf_text(&next) + (*word == ' '), out);
+		} else {
+			fputs(buf_text(&next), out);
+			at += columns;
+		}
+		word += n;
+	}
+	fputc('\n', out);
+}

@@ -48,6 +48,10 @@ unsigned terminal_columns(const struct terminal *terminal, const char *text);
 void terminal_add_safe(
 	const struct terminal *terminal, struct buf *buf, const char *text, unsigned width);
 void terminal_print_safe(const struct terminal *terminal, FILE *out, const char *text);
+/* The same as lines: words that do not fit begin a new one, at column `indent`. Where the output is
+ * no terminal, it is one line. */
+void terminal_print_wrapped(
+	const struct terminal *terminal, FILE *out, unsigned indent, const char *text);
 
 /* One character in UTF-8; its length. */
 unsigned rune_encode(uint32_t rune, char ret_bytes[4]);

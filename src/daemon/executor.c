@@ -164,7 +164,7 @@ static void on_step_done(void *context, const struct work_answer *answer)
 	struct daemon *daemon = txn->daemon;
 	unsigned number = lane->next - 1;
 	struct txn_step *step = &txn->steps[number];
-	char doing[160];
+	char doing[160], said[180];
 
 	lane->in_flight = false;
 	step_text(&step->step, doing, sizeof(doing));
@@ -175,8 +175,9 @@ static void on_step_done(void *context, const struct work_answer *answer)
 		gpu_saw(daemon, lane->gpu, &answer->seen);
 		if (step->step.kind <= STEP_RESET)
 			gpu_look_facts(daemon, lane->gpu);
+		snprintf(said, sizeof(said), "GPU %u: %s", lane->gpu, doing);
 		if (txn->progress)
-			txn->progress(txn->context, txn->n_done, doing);
+			txn->progress(txn->context, txn->n_done, said);
 	} else {
 		bool is_unsure = answer->result == -ETIMEDOUT || answer->result == -EPIPE ||
 				 answer->result == -ENOTRECOVERABLE;

@@ -35,10 +35,10 @@ static void mig_probe(struct nvml_gpu *nvml, const struct gpu_facts *facts,
 		ret_capability->answer = CAPABILITY_NO;
 		snprintf(text, size, "%s has no MIG", facts->product);
 	} else if (!seen->mig_on && seen->mig_pending) {
-		snprintf(text, size, "after a GPU reset: MIG mode is pending");
+		snprintf(text, size, "a reset of the GPU: MIG mode is pending");
 	} else if (!seen->mig_on) {
-		snprintf(text, size, "after MIG mode is turned on: the GPU must be idle%s",
-			facts->mode_needs_reset ? ", and is reset" : "");
+		snprintf(text, size, "MIG mode is turned on, for which the GPU must be idle%s",
+			facts->mode_needs_reset ? " and is reset" : "");
 	} else if (facts->geometry.n_profiles == 0) {
 		struct mig_geometry unused;
 

@@ -19,7 +19,7 @@ static void whole_probe(struct nvml_gpu *nvml, const struct gpu_facts *facts,
 	ret_capability->answer = seen->mig_on ? CAPABILITY_AFTER : CAPABILITY_YES;
 	if (seen->mig_on)
 		snprintf(ret_capability->text, sizeof(ret_capability->text),
-			"after MIG mode is turned off; the largest instance is nearly all of it");
+			"MIG mode is turned off; the largest instance is nearly all of it");
 	else
 		snprintf(ret_capability->text, sizeof(ret_capability->text), "one holder, %s",
 			size_text(facts->memory_bytes, size));

@@ -30,11 +30,27 @@ def claim_every_machine_is_drawn_within_the_terminal(t):
                 same(len({len(line) for line in drawn}), 1, machine)
 
 
+def drawn_lines(t, height):
+    return len([x for x in lines_of(t, 80, height) if "│" in x or "─" in x])
+
+
+def claim_a_gpu_is_as_tall_as_what_is_to_be_said_of_it(t):
+    node = machines.Node("dgx-h100")
+    t.serve(node.copy())
+    same(drawn_lines(t, 0), 17)  # eight idle ones: a line and a border each
+    node.lease(1, shares=[node.instance(0, "3g.40gb", 4)])
+    node.instance(1, "1g.10gb", 0)  # idle, and too narrow for "1g.10gb cache"
+    t.serve(node.copy())
+    same(drawn_lines(t, 0), 20)
+
+
 def claim_the_drawing_fits_the_height(t):
-    t.serve(machines.Node("dgx-h100").copy())
-    for height, wanted in ((24, 17), (30, 25), (40, 33), (0, 33)):
-        drawn = [x for x in lines_of(t, 80, height) if "│" in x or "─" in x]
-        same(len(drawn), wanted, height)
+    node = machines.Node("dgx-h100")
+    for gpu in range(8):
+        node.lease(gpu + 1, shares=[node.instance(gpu, "3g.40gb", 4)])
+    t.serve(node.copy())
+    for height, wanted in ((24, 17), (37, 25), (45, 33), (0, 33)):
+        same(drawn_lines(t, height), wanted, height)
 
 
 def claim_slots_are_to_scale(t):

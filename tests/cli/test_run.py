@@ -127,10 +127,10 @@ def claim_time_that_ran_out_in_the_queue_is_124(t):
 
 
 def claim_a_missing_fence_is_told(t):
-    t.lease(fenced=False, fence_text="no cgroup v2 here")
+    t.lease(fenced=False, fence_text="not fenced: no cgroup v2 here")
     r = t.carve("run", "true")
     same(r.returncode, 0)
-    same(r.stderr, "carve: warning: lease L1 is not fenced: no cgroup v2 here\n")
+    same(r.stderr, "carve: warning: lease L1: not fenced: no cgroup v2 here\n")
 
 
 def claim_reasons_are_told_when_asked_for(t):
