@@ -7,56 +7,69 @@ set -eu
 # shellcheck source=scripts/tell.sh
 . scripts/tell.sh
 
-# n_leases STATE: how many leases are in that state.
-n_leases() {
-	carve list leases --json | grep -o "\"state\": *\"$1\"" | wc -l
+log=$CARVE_RUN_DIR/demo.log
+daemon='' jobs=''
+
+# However the demo ends, nothing of it stays.
+clean_up() {
+	# shellcheck disable=SC2086 # a list of process ids
+	[ -z "$jobs$daemon" ] || kill $jobs $daemon 2>/dev/null || true
+	wait
 }
+trap clean_up EXIT
+
+# has_leases STATE N: so many leases are in that state.
 has_leases() {
-	[ "$(n_leases "$1")" -eq "$2" ]
+	[ "$(carve list leases --json | grep -c "\"state\": *\"$1\"")" -eq "$2" ]
 }
 is_free() {
-	! carve list leases --json | grep -q '"id"'
+	[ -z "$(carve list leases --ids)" ]
 }
 
-title "A simulated node: eight H100 GPUs"
-say "The driver is simulated; carved and carve are the ordinary programs and do not know it."
-log=$CARVE_RUN_DIR/demo.log
-show_behind "$log" carved --config data/carved.yaml
-daemon=$!
-trap 'kill "$daemon" 2>/dev/null && wait "$daemon" || true' EXIT
-wait_for_socket "$daemon" "$log"
-
-title "What each GPU can do"
-show carve list gpus
-
-title "A layout: what should be there"
-show cat data/examples/day.yaml
-title "What would be done for it, and then doing it"
-show carve plan data/examples/day.yaml || [ $? -eq 2 ]
-show carve apply data/examples/day.yaml
-
-title "Three jobs at once, in shares of different sizes"
-jobs=
-for request in "--memory 10G" "--memory 30G --compute 40%" "--gpus 2"; do
-	# shellcheck disable=SC2086 # options and their values are words
-	show_behind "$log" carve run $request -- carve-sim hold --time 4s
-	jobs="$jobs $!"
-done
-wait_until 20 has_leases active 3 || {
-	echo "the three jobs did not get their shares:" >&2
+# give_up SENTENCE: what carved and the jobs said, and the end.
+give_up() {
+	echo "$1" >&2
 	cat "$log" >&2
 	exit 1
 }
-show carve list
 
-title "Nobody gives anything back: a lease ends with its job"
-for job in $jobs; do
-	wait "$job"
-done
-wait_until 10 is_free || {
-	echo "something is still held:" >&2
-	carve list >&2
-	exit 1
+say_fence() {
+	if carve list leases --json | grep -q '"fenced": *false'; then
+		say "The jobs are not fenced here: as this user, or on this kernel, carved may not" \
+			"make cgroups or attach device filters (carve doctor says which)."
+	else
+		say "Each job is fenced: the kernel lets it open its own share and no other GPU."
+	fi
 }
+
+title "A simulated node with eight H100 GPUs"
+say "Only the driver is simulated; carved and carve are the real programs."
+show_behind "$log" carved --config data/carved.yaml
+daemon=$!
+wait_for_socket "$daemon" "$log"
+
+title "What each GPU can do, by each way of sharing it"
+show carve list gpus
+
+title "A layout says what should be there; applying it changes only what must change"
+show cat data/examples/day.yaml
+show carve apply data/examples/day.yaml
+
+title "Three jobs at once, in shares of different sizes"
+for request in "--memory 10G" "--memory 30G --compute 40%" "--gpus 2"; do
+	# shellcheck disable=SC2086 # options and their values are words
+	show_behind "$log" carve run $request -- carve-sim hold --time 3s
+	jobs="$jobs $!"
+done
+wait_until 20 has_leases active 3 || give_up "The three jobs did not get their shares:"
 show carve list
-say "Everything is free again; the pinned instances of the layout stay for the next jobs."
+say_fence
+
+title "The jobs end, and with them their leases: nothing has to be given back"
+for job in $jobs; do
+	wait "$job" || give_up "A job failed:"
+done
+jobs=''
+wait_until 10 is_free || give_up "Something is still held:"
+show carve list
+say "Everything is free again. What the layout pinned stays for the next jobs."

@@ -13,17 +13,25 @@ BUILD=${BUILD:-build}
 # shellcheck source=scripts/tell.sh
 . scripts/tell.sh
 
+# What the demo writes and starts outside the simulated node.
+here=$(mktemp -d)
+daemon=
+clean_up() {
+	if [ -n "$daemon" ]; then
+		kill "$daemon" 2>/dev/null || true
+		wait "$daemon" || true
+	fi
+	rm -rf "$here"
+}
+trap clean_up EXIT
+
 if [ "${1-}" != --built ]; then
 	scripts/install-packages.sh build
 	title "Building Carve"
-	log=$(mktemp)
-	trap 'rm -f "$log"' EXIT
-	if ! make BUILD="$BUILD" >"$log" 2>&1; then
-		cat "$log"
+	if ! make BUILD="$BUILD" >"$here/build.log" 2>&1; then
+		cat "$here/build.log"
 		exit 1
 	fi
-	rm -f "$log"
-	trap - EXIT
 	say "$BUILD/carve, $BUILD/carved and $BUILD/carve-sim are ready."
 fi
 PATH=$(cd "$BUILD" && pwd):$PATH
@@ -32,25 +40,24 @@ export PATH
 look_at_this_machine() {
 	title "This machine has an NVIDIA driver: a look at it, changing nothing"
 	show carve doctor || true
-
 	if [ -S /run/carve/api.sock ]; then
 		say "A carved is running here already:"
 		show carve list
 		return
 	fi
-	here=$(mktemp -d)
 	say "A carved of the demo's own looks at the GPUs; it manages none of them."
 	CARVE_RUN_DIR=$here/run CARVE_STATE_DIR=$here/state
 	export CARVE_RUN_DIR CARVE_STATE_DIR
-	carved --config data/carved.yaml >"$here/log" 2>&1 &
+	carved --config data/carved.yaml >"$here/carved.log" 2>&1 &
 	daemon=$!
-	if wait_for_socket "$daemon" "$here/log"; then
+	if wait_for_socket "$daemon" "$here/carved.log"; then
+		show carve list gpus || true
 		show carve list || true
-		kill "$daemon"
-		wait "$daemon" || true
 	fi
+	kill "$daemon" 2>/dev/null || true
+	wait "$daemon" || true
+	daemon=
 	unset CARVE_RUN_DIR CARVE_STATE_DIR
-	rm -rf "$here"
 }
 
 if [ -e /proc/driver/nvidia/version ]; then
@@ -61,20 +68,21 @@ carve-sim run dgx-h100 -- scripts/demo-node.sh
 
 title "Next"
 cat <<END
-Play on the simulated node yourself (others: carve-sim machines):
+On the simulated node yourself ("carve-sim machines" lists others):
 
-    export PATH=$BUILD:\$PATH
+    export PATH=$(cd "$BUILD" && pwd):\$PATH
     carve-sim run dgx-h100 -- sh -c 'carved & exec bash'
 
-On a machine with real GPUs Carve only looks until you hand it one:
+On real GPUs Carve only looks until you hand it one:
 
-    carve doctor                        is everything here that it needs?
-    sudo make install                   and what it prints
+    carve doctor                     is everything here that it needs?
+    sudo make install                and what it prints
     carve list
-    sudo carve manage 0                 GPU 0 is Carve's to change; \`carve unmanage 0\` ends that
-    carve plan FILE                     what a layout would change, and who is in the way
+    sudo carve manage 0              GPU 0 is Carve's to change
+    carve plan FILE                  what a layout would change
     sudo carve apply FILE
     carve run --memory 10G -- CMD
+    sudo carve unmanage 0            GPU 0 is as it was before
 
 README.md walks through it in ten minutes.
 END

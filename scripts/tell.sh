@@ -10,13 +10,20 @@ else
 	bold='' dim='' plain=''
 fi
 
+# A shell runs what it is to do at its EXIT only if it exits, not if a signal ends it.
+trap 'exit 129' HUP
+trap 'exit 130' INT
+trap 'exit 141' PIPE
+trap 'exit 143' TERM
+
 # title TEXT: a new part of the story.
 title() {
 	printf '\n%s== %s%s\n' "$bold" "$1" "$plain"
 }
 
+# say LINE...
 say() {
-	printf '%s\n' "$*" | fold -s -w 98
+	printf '%s\n' "$@"
 }
 
 # show COMMAND...: prints the command, then runs it.
