@@ -85,7 +85,7 @@ static void print_json_lines(const json_t *events)
 	}
 }
 
-/* Events as they come, until the reader goes away. A carved that was restarted counts anew. */
+/* Events as they come, until the reader goes away. */
 static int follow(struct invocation *invocation, const struct terminal *terminal, long long since,
 	struct error *err)
 {

@@ -116,12 +116,11 @@ void api_get_health(struct call *call)
 void api_answer_events(struct call *call)
 {
 	struct events *events = &call->daemon->events;
-	uint64_t number = call->seen + 1;
+	uint64_t kept = events->last > EVENTS_KEPT ? events->last - EVENTS_KEPT : 0;
 	json_t *list = json_array();
 
-	if (number + EVENTS_KEPT <= events->last)
-		number = events->last - EVENTS_KEPT + 1;
-	for (; number <= events->last; number++) {
+	for (uint64_t number = (call->seen > kept ? call->seen : kept) + 1; number <= events->last;
+		number++) {
 		const struct event *event = event_get(events, number);
 
 		if (!event)
@@ -148,7 +147,7 @@ void api_get_events(struct call *call)
 		call_fail(call, API_BAD_REQUEST, "since=%s is not a number of an event", since);
 		return;
 	}
-	/* a number from before a restart: what there is now is all news */
+	/* a number from before the clock was set back: what there is now is all news */
 	if (call->seen > last)
 		call->seen = 0;
 	if (last == call->seen && wait_ns)

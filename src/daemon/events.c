@@ -14,10 +14,13 @@ void event_add(
 	struct daemon *daemon, const char *kind, int gpu, uint64_t lease, const char *format, ...)
 {
 	struct events *events = &daemon->events;
-	struct event *event = &events->ring[++events->last % EVENTS_KEPT];
+	struct event *event;
 	va_list args;
 	char *text;
 
+	if (events->last == 0)
+		events->last = wall_ns() / 1000;
+	event = &events->ring[++events->last % EVENTS_KEPT];
 	va_start(args, format);
 	if (vasprintf(&text, format, args) < 0)
 		text = NULL;
