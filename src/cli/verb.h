@@ -106,6 +106,7 @@ int verb_extend(struct invocation *invocation, struct error *err);
 int verb_release(struct invocation *invocation, struct error *err);
 int verb_drain(struct invocation *invocation, struct error *err);
 int verb_undrain(struct invocation *invocation, struct error *err);
+int verb_doctor(struct invocation *invocation, struct error *err);
 int verb_events(struct invocation *invocation, struct error *err);
 int verb_reload(struct invocation *invocation, struct error *err);
 int verb_completion(struct invocation *invocation, struct error *err);

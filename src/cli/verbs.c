@@ -80,6 +80,10 @@ static const struct request_option_row undrain_options[] = {
 	{ "driver", NULL, "takes up the driver again", NULL },
 	END_OF_OPTIONS,
 };
+static const struct request_option_row doctor_options[] = {
+	JSON_ROW,
+	END_OF_OPTIONS,
+};
 static const struct request_option_row events_options[] = {
 	{ "follow", NULL, "goes on with what happens from now", NULL },
 	{ "json", NULL, "prints JSON; with --follow one object per line", NULL },
@@ -292,6 +296,18 @@ const struct verb verbs[] = {
 		.examples = "  carve undrain 3\n",
 		.options = undrain_options,
 		.run = verb_undrain,
+	},
+	{
+		.name = "doctor",
+		.synopsis = "[--json]",
+		.summary = "says what is wrong with this node, and the way out",
+		.text = "Looks for itself: at the driver, the kernel, the GPUs, the daemon. It "
+			"changes nothing and\n"
+			"needs no daemon; as root it sees more. Exits 1 where something stands in "
+			"Carve's way.\n",
+		.examples = "  carve doctor\n",
+		.options = doctor_options,
+		.run = verb_doctor,
 	},
 	{
 		.name = "events",
