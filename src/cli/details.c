@@ -79,7 +79,10 @@ void gpu_details(const json_t *gpu, const struct terminal *terminal, FILE *out)
 	line(terminal, out, "lease", "%s", json_text(gpu, "lease"));
 	json_array_foreach(json_object_get(gpu, "capabilities"), i, item)
 		line(terminal, out, i ? "" : "can do", "%-5s %s%s%s", json_text(item, "mechanism"),
-			json_text(item, "answer"), *json_text(item, "text") ? ": " : "",
+			json_text(item, "answer"),
+			!*json_text(item, "text")		      ? ""
+			: text_eq(json_text(item, "answer"), "after") ? " "
+								      : ": ",
 			json_text(item, "text"));
 	mig_details(json_object_get(gpu, "mig"), terminal, out);
 	json_array_foreach(json_object_get(gpu, "instances"), i, item) line(terminal, out,
@@ -101,7 +104,9 @@ void share_details(const json_t *share, const struct terminal *terminal, FILE *o
 	line(terminal, out, "GPU", "%lld", json_whole(share, "gpu"));
 	line(terminal, out, "mechanism", "%s", json_text(share, "mechanism"));
 	line(terminal, out, "profile", "%s", json_text(share, "profile"));
-	if (json_whole(share, "size") > 0)
+	if (json_whole(share, "size") == 1)
+		line(terminal, out, "slot", "%lld", json_whole(share, "start"));
+	if (json_whole(share, "size") > 1)
 		line(terminal, out, "slots", "%lld to %lld", json_whole(share, "start"),
 			json_whole(share, "start") + json_whole(share, "size") - 1);
 	line(terminal, out, "memory", "%s, kept by: %s",
@@ -184,8 +189,10 @@ void lease_details(const json_t *lease, const struct terminal *terminal, FILE *o
 		line(terminal, out, "process", "%lld", json_whole(holder, "pid"));
 	line(terminal, out, "command", "%s", json_text(holder, "command"));
 	line(terminal, out, "cgroup", "%s", json_text(holder, "cgroup"));
-	line(terminal, out, "fenced", "%s%s%s", json_flag(lease, "fenced") ? "yes" : "no",
-		*json_text(lease, "fence_text") ? ": " : "", json_text(lease, "fence_text"));
+	line(terminal, out, "fenced", "%s",
+		json_flag(lease, "fenced")	  ? "yes"
+		: *json_text(lease, "fence_text") ? json_text(lease, "fence_text")
+						  : "no");
 	binding_details(json_object_get(lease, "binding"), terminal, out);
 	paragraph(terminal, out, "why", json_text(lease, "why"));
 }

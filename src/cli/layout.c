@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "cli/operation.h"
 #include "cli/plan_text.h"
+#include "cli/terminal.h"
 #include "cli/verb.h"
 #include "client/http.h"
 #include "client/json.h"
@@ -15,7 +16,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-enum { FILE_MAX = 512 * 1024 };
+enum { FILE_MAX = 512 * 1024, QUOTE_MAX = 90 };
 
 /* The text of a file, "-" for standard input; UTF-8 or refused. */
 static int read_text(const char *path, char **ret_text, size_t *ret_length, struct error *err)
@@ -30,24 +31,56 @@ static int read_text(const char *path, char **ret_text, size_t *ret_length, stru
 	return r < 0 ? error_set(err, r, "cannot read %s: %s", path, strerror(-r)) : 0;
 }
 
+/*
+ * Shows the line that a refusal is about, above its sentence: carved says "FILE:LINE:COLUMN: ...",
+ * and the file is here.
+ */
+static void quote_line(const json_t *body, const struct error *err)
+{
+	const char *file = json_text(body, "file"), *text = json_text(body, "text");
+	struct terminal terminal = terminal_look(STDERR_FILENO);
+	AUTO_FREE char *line = NULL;
+	unsigned number, column;
+	AUTO_BUF safe = { 0 };
+	size_t n;
+
+	if (!text_starts(err->text, file) ||
+		sscanf(err->text + strlen(file), ":%u:%u:", &number, &column) != 2)
+		return;
+	for (unsigned i = 1; i < number && *text; i++) {
+		text += strcspn(text, "\n");
+		text += *text == '\n';
+	}
+	n = strcspn(text, "\n");
+	if (strspn(text, " \t\r") >= n || column == 0 || column > n)
+		return;
+	line = strndup(text, n);
+	for (char *tab = line; (tab = strchr(tab, '\t'));)
+		*tab = ' ';
+	terminal_add_safe(&terminal, &safe, line, QUOTE_MAX);
+	fprintf(stderr, "%5u | %s\n", number, buf_text(&safe));
+	if (column <= QUOTE_MAX)
+		fprintf(stderr, "      | %*s\n", (int)column, "^");
+}
+
 /* The body of plan and apply. */
 static int layout_body(const struct invocation *invocation, json_t **ret_body, struct error *err)
 {
 	const char *path = invocation->args[0], *name = said_value(invocation, "layout");
 	AUTO_FREE char *text = NULL;
-	json_t *body, *json_text;
+	json_t *body, *file_text;
 	size_t length;
 	int r = read_text(path, &text, &length, err);
 
 	if (r < 0)
 		return r;
-	json_text = json_stringn(text, length);
-	if (!json_text)
+	file_text = json_stringn(text, length);
+	if (!file_text)
 		return error_set(err, -EINVAL, "%s is not a text in UTF-8", path);
 	body = json_object();
 	json_object_set_new(body, "file",
 		json_string(text_eq(path, "-") ? "standard input" : path) ?: json_string("layout"));
-	json_object_set_new(body, "text", json_text);
+	json_object_set_new(body, "text", file_text);
 	json_object_set_new(body, "layout", name ? json_string(name) : json_null());
 	json_object_set_new(body, "reset", json_boolean(said(invocation, "reset")));
 	*ret_body = body;
@@ -60,8 +93,11 @@ int verb_plan(struct invocation *invocation, struct error *err)
 	AUTO_JSON *body = NULL, *plan = NULL;
 	int r = layout_body(invocation, &body, err);
 
-	if (r == 0)
+	if (r == 0) {
 		r = client_post(&invocation->client, body, &plan, err, "/v1/plan");
+		if (r != 0)
+			quote_line(body, err);
+	}
 	if (r != 0)
 		return status_of(invocation, r);
 	if (said(invocation, "json")) {
@@ -120,8 +156,10 @@ static int apply(struct invocation *invocation, const json_t *body, struct error
 
 	if (r == CARVE_CONFLICT)
 		show_blockers(invocation, body);
-	if (r != 0)
+	if (r != 0) {
+		quote_line(body, err);
 		return r;
+	}
 	operation = json_object_get(answer, "operation");
 	plan_print(json_object_get(operation, "plan"), &terminal, stdout);
 	if (text_eq(json_text(json_object_get(operation, "plan"), "verdict"), "nothing") &&

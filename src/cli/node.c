@@ -65,7 +65,7 @@ const char *age_text(double seconds, char ret_text[32])
 	if (away < 0)
 		away = -away;
 	/* Whole seconds are enough for people. */
-	duration_text((uint64_t)away * 1000000000, text);
+	duration_text((uint64_t)(away + 0.5) * 1000000000, text);
 	snprintf(ret_text, 32, "%s", away < 10 ? "" : text);
 	if (away < 10)
 		snprintf(ret_text, 32, "%.0f s", away);

@@ -61,17 +61,20 @@ static void lease_time_cell(struct table *table, unsigned column, const json_t *
 static void lease_holder_cell(struct table *table, unsigned column, const json_t *lease)
 {
 	const char *reason = json_text(lease, "reason"), *waits = json_text(lease, "waits_for");
+	const char *kind = json_text(json_object_get(lease, "holder"), "kind");
+	/* A name cannot be fenced, and everybody knows. */
+	bool is_unfenced = !json_flag(lease, "fenced") && !text_eq(kind, "name") &&
+			   text_eq(json_text(lease, "state"), "active");
 
 	if (*reason)
 		table_cell(table, column, "%s", reason);
 	else if (json_whole(lease, "queue_position") > 0)
 		table_cell(table, column, "number %lld in the queue%s%s",
-			json_whole(lease, "queue_position"), *waits ? ", waits for " : "", waits);
+			json_whole(lease, "queue_position"), *waits ? ": " : "", waits);
 	else
-		table_cell(table, column, "%s%s", lease_command(lease),
-			json_flag(lease, "fenced") || !text_eq(json_text(lease, "state"), "active")
-				? ""
-				: " (not fenced)");
+		table_cell(table, column, "%s%s",
+			text_eq(kind, "name") ? "held by its name" : lease_command(lease),
+			is_unfenced ? " (not fenced)" : "");
 }
 
 static enum paint lease_paint(const json_t *lease)

@@ -181,7 +181,7 @@ static int check_plan(
 			"the driver is drained for maintenance (carve undrain --driver takes it up "
 			"again)");
 	if (plan->n_blockers)
-		return error_set(err, -EBUSY, "%s", plan->blocker[0].what);
+		return error_set(err, -EBUSY, "%s; nothing was changed", plan->blocker[0].what);
 	if (plan->needs_reset && !may_reset)
 		return error_set(err, -EPERM,
 			"changing the MIG mode of GPU %u takes a GPU reset, which ends everything "

@@ -116,8 +116,11 @@ int holder_take(struct holder *holder, const struct holder_wish *wish, const str
 		r = take_process(holder, wish->pid, peer, err);
 	else if (wish->kind == HOLDER_CGROUP)
 		r = take_cgroup(holder, wish->cgroup, peer, err);
-	else if (peer->pid > 0) /* a name: the asking process counts while the lease waits */
+	else if (peer->pid > 0) { /* a name: who asks counts while the lease waits */
 		take_process(holder, peer->pid, peer, NULL);
+		free(holder->command); /* it is not what will use the lease */
+		holder->command = wish->command ? must_strdup(wish->command) : NULL;
+	}
 	return r;
 }
 

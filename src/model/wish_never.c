@@ -64,11 +64,13 @@ static void say_way_out(struct wish *wish, enum hope hope, uint32_t gpus, struct
 			gpus & (gpus - 1) ? "are" : "is", gpus & (gpus - 1) ? "them" : "it");
 		for (unsigned g = 0; g < wish->n_gpus; g++)
 			resets |= (uint32_t)wish->gpus[g].facts.mode_needs_reset << g;
+		buf_addf(text, " (%s must be idle for it", gpus & (gpus - 1) ? "they" : "it");
 		if (gpus & resets) {
-			buf_add(text, " (with --reset: on ");
+			buf_add(text, "; on ");
 			wish_say_gpus(text, gpus & resets);
-			buf_add(text, " the change takes a GPU reset)");
+			buf_add(text, " the change takes a GPU reset: --reset");
 		}
+		buf_add(text, ")");
 		return;
 	case HOPE_MODE_ON:
 		buf_addf(text,

@@ -316,7 +316,8 @@ TEST(what_would_have_to_change_is_said)
 	fixture_mig_off(&gpus[1]);
 	CHECK_TEXT(placed(gpus, 2, request),
 		"never: 1g.5gb: GPU 1 is not in MIG mode, which it takes: `carve apply` a layout "
-		"with mig for it (with --reset: on GPU 1 the change takes a GPU reset); GPU 0 "
+		"with mig for it (it must be idle for it; on GPU 1 the change takes a GPU reset: "
+		"--reset); GPU 0 "
 		"could, but is not managed by Carve: `carve manage 0`");
 	request.mechanism = MECHANISM_TIME;
 	CHECK_TEXT(placed(gpus, 2, request),
