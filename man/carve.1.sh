@@ -1,0 +1,87 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Prints carve(1) for scdoc: carve.1.sh CARVE
+#
+# What is said of each verb is what the program says of itself, from its table of verbs.
+set -eu
+carve=$1
+verbs=$("$carve" help | sed -n 's/^  \([a-z]*\)  *[^ ].*/\1/p')
+
+cat <<'END'
+carve(1)
+
+# NAME
+
+carve - shares this machine's GPUs
+
+# SYNOPSIS
+
+*carve* _VERB_ [_OPTIONS_] [_ARGUMENTS_]
+
+# DESCRIPTION
+
+Carve cuts each GPU into shares by what the hardware offers, hands them out as leases that end with
+their holder, enforces what it promised, and says what it cannot. *carve* asks the daemon, *carved*(8),
+over its socket; only *carve doctor* looks for itself.
+
+Anyone may list, request, and release what is his own. root and the group _carve_ may manage GPUs, adopt
+shares, apply layouts, drain, reload, and release others' leases. Carve changes a GPU only if it was told
+to manage it.
+
+Sizes: _10G_ is 10\^9 bytes, _10Gi_ 2\^30. A size equal to the number in a MIG profile's name means that
+profile. Compute is percent of one GPU. Times: _500ms_, _10s_, _5m_, _4h_.
+
+# VERBS
+
+END
+for verb in $verbs; do
+	printf '## carve %s\n\n```\n' "$verb"
+	"$carve" help "$verb" | sed -e '1s/^carve [a-z]*: //'
+	printf '```\n\n'
+done
+cat <<'END'
+# EXIT STATUS
+
+*0*
+	Done. *plan*: there is nothing to do.
+
+*1*
+	It could not be done; a sentence on standard error says why, and the way out. *plan*: the layout
+	cannot be applied. *doctor*: something stands in Carve's way.
+
+*2*
+	*plan*: there are changes to make.
+
+*64*
+	What was typed cannot be understood.
+
+*124*
+	*run*, *lease*: waited too long.
+
+*125*
+	*run*: Carve failed, not the command.
+
+*126*, *127*
+	*run*: the command cannot be run; there is no such command.
+
+*run* otherwise exits as its command does: with its status, or by the signal that ended it, which a shell
+shows as 128 and the signal's number.
+
+# ENVIRONMENT
+
+_CARVE_SOCKET_
+	The daemon's socket; else _$CARVE_RUN_DIR/api.sock_, or _/run/carve/api.sock_.
+
+_NO_COLOR_
+	No colours, if it is set and not empty. There are none either where output is no terminal.
+
+_COLUMNS_, _LINES_
+	The size of the picture where output is no terminal.
+
+The command of *run* finds in its environment _CARVE_LEASE_ and what names its share to the driver, such as
+_CUDA_VISIBLE_DEVICES_.
+
+# SEE ALSO
+
+*carved*(8), *carved.yaml*(5), *carve-layout*(5), *carve-sim*(1)
+END
