@@ -38,5 +38,8 @@ int job_start(struct job *job, struct error *err);
  */
 int job_wait(struct job *job);
 
+/* Says so if the command starts containers, which no lease of `carve run` holds. */
+void warn_of_container_client(char **command);
+
 /* After job_start() failed: waits for the child that may be there, and lets signals through. */
 void job_abandon(struct job *job);

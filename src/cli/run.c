@@ -26,42 +26,6 @@ static char *command_text(char **command)
 	return buf_take(&buf);
 }
 
-/* The word that is run in the end: behind sudo, env and their like. */
-static const char *program_of(char **command)
-{
-	static const char *const before[] = { "sudo", "env", "nice", "nohup", "time", "exec" };
-	const char *name = "";
-
-	for (; *command; command++) {
-		bool is_before = false;
-
-		if (**command == '-' || strchr(*command, '='))
-			continue;
-		name = strrchr(*command, '/') ? strrchr(*command, '/') + 1 : *command;
-		for (size_t i = 0; i < ARRAY_SIZE(before); i++)
-			is_before |= text_eq(name, before[i]);
-		if (!is_before)
-			break;
-	}
-	return name;
-}
-
-/* A container's processes are started by a daemon, outside the lease's cgroup. */
-static void warn_of_container_client(char **command)
-{
-	static const char *const clients[] = { "docker", "docker-compose", "podman", "nerdctl",
-		"ctr", "crictl", "kubectl", "machinectl", "lxc", "incus" };
-	const char *name = program_of(command);
-
-	for (size_t i = 0; i < ARRAY_SIZE(clients); i++)
-		if (text_eq(name, clients[i]))
-			fprintf(stderr,
-				"carve: warning: %s starts its containers outside this lease: they "
-				"are neither fenced nor followed, and may outlive it; hold the "
-				"lease for the container's cgroup instead (carve lease --cgroup)\n",
-				name);
-}
-
 /* CUDA uses the first MIG device that it finds and no other. */
 static int refuse_several_instances(const json_t *lease, struct error *err)
 {
