@@ -71,7 +71,7 @@ cat <<END
 On the simulated node yourself ("carve-sim machines" lists others):
 
     export PATH=$(cd "$BUILD" && pwd):\$PATH
-    carve-sim run dgx-h100 -- sh -c 'carved & exec bash'
+    carve-sim run dgx-h100 -- sh -c 'carved 2>/dev/null & bash; kill \$!'
 
 On real GPUs Carve only looks until you hand it one:
 

@@ -48,7 +48,7 @@ void check_bus(struct doctor *doctor)
 			finding(doctor, DOCTOR_BAD, "there is no NVIDIA GPU on the PCI bus");
 
 		finding_how(found, "without a GPU, try a simulated node: carve-sim run dgx-h100 -- "
-				   "carve list");
+				   "sh -c 'carved 2>/dev/null & bash; kill $!'");
 	}
 }
 
