@@ -26,7 +26,8 @@ struct waiting {
 	char *said; /* the line that was printed last */
 };
 
-static char *progress_text(const json_t *lease)
+/* `for_s`: for how long now; "" where nobody sees it change. */
+static char *progress_text(const json_t *lease, const char *for_s)
 {
 	const char *waits_for = json_text(lease, "waits_for"), *state = json_text(lease, "state");
 	long long position = json_whole(lease, "queue_position");
@@ -35,7 +36,7 @@ static char *progress_text(const json_t *lease)
 	if (text_eq(state, "placed"))
 		buf_addf(&buf, "preparing %s", json_text(lease, "asked_text"));
 	else
-		buf_addf(&buf, "waiting for %s", json_text(lease, "asked_text"));
+		buf_addf(&buf, "waiting%s for %s", for_s, json_text(lease, "asked_text"));
 	if (position > 0)
 		buf_addf(&buf, ", number %lld in the queue", position);
 	if (*waits_for)
@@ -46,8 +47,13 @@ static char *progress_text(const json_t *lease)
 static void say_progress(struct waiting *waiting, const json_t *lease)
 {
 	bool is_live = waiting->terminal.is_terminal;
-	char *text = progress_text(lease);
 	AUTO_BUF line = { 0 }, safe = { 0 };
+	char for_s[32] = "", *text;
+
+	if (is_live)
+		snprintf(for_s, sizeof(for_s), " %llu s",
+			(unsigned long long)((now_ns() - waiting->since_ns) / SECOND_NS));
+	text = progress_text(lease, for_s);
 
 	if (!is_live && text_eq(text, waiting->said)) {
 		free(text);
@@ -56,9 +62,6 @@ static void say_progress(struct waiting *waiting, const json_t *lease)
 	free(waiting->said);
 	waiting->said = text;
 	buf_addf(&line, "carve: %s", text);
-	if (is_live)
-		buf_addf(&line, " (%llu s)",
-			(unsigned long long)((now_ns() - waiting->since_ns) / SECOND_NS));
 	terminal_add_safe(&waiting->terminal, &safe, buf_text(&line),
 		is_live ? waiting->terminal.width - 1 : UINT32_MAX);
 	fprintf(stderr, is_live ? "\r%s\033[K" : "%s\n", buf_text(&safe));

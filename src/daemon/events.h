@@ -10,8 +10,8 @@ struct daemon;
 enum { EVENTS_KEPT = 512 };
 
 struct event {
-	/* Counts from the microsecond in which the daemon started: who followed the one before, with
-	 * a number of its events, has all of this one's before him. */
+	/* Counts from the microsecond in which the daemon started: who followed the one before,
+	 * with a number of its events, has all of this one's before him. */
 	uint64_t number;
 	uint64_t wall_ns;
 	const char *kind; /* a constant: "lease-active" */

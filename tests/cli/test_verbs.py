@@ -103,7 +103,7 @@ def claim_a_lease_that_waited_too_long_is_124(t):
 
 def claim_leases_are_extended_and_released(t):
     t.lease(ends=time.time() + 7200)
-    contains(t.carve("extend", "L1", "--for", "2h").stdout, "L1 ends in 1")
+    contains(t.carve("extend", "L1", "--for", "2h").stdout, "L1 ends in 2 h.")
     same(t.posts("/extend"), [{"time": 7200.0}])
     same(t.carve("release", "L1", "--grace", "5s").stdout, "L1 is ended.\n")
     same(t.posts("/release"), [{"grace": 5.0}])
