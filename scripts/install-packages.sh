@@ -28,14 +28,14 @@ debian_build="gcc libc6-dev make meson ninja-build pkgconf scdoc
 	libsystemd-dev libmicrohttpd-dev libjansson-dev libfyaml-dev libsqlite3-dev libbpf-dev"
 debian_check="clang libclang-rt-dev clang-tidy clang-format-14 llvm codespell shellcheck systemd
 	python3 python3-yaml python3-jsonschema curl jq tmux strace valgrind procps util-linux git
-	bash-completion zsh fish qemu-system-x86 busybox-static cpio kmod"
+	bash-completion zsh fish groff-base qemu-system-x86 busybox-static cpio kmod"
 
 # Enterprise Linux 9 (with EPEL and CRB) and Fedora.
 redhat_build="gcc make meson ninja-build pkgconf-pkg-config python3 scdoc
 	systemd-devel libmicrohttpd-devel jansson-devel libfyaml-devel sqlite-devel libbpf-devel"
 redhat_check="clang compiler-rt clang-tools-extra llvm codespell ShellCheck systemd
 	python3-pyyaml python3-jsonschema curl jq tmux strace valgrind procps-ng util-linux git-core
-	bash-completion zsh fish qemu-kvm-core cpio kmod"
+	bash-completion zsh fish groff-base qemu-kvm-core cpio kmod"
 
 as_root=
 if [ "$(id -u)" -ne 0 ]; then

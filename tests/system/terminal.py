@@ -110,7 +110,7 @@ def a_shell_in_a_share_has_job_control_of_its_own():
         terminal.sees("sleeping\n")
         terminal.type("\032")
         terminal.sees("Stopped")
-        terminal.type("kill -9 %1; wait; exit 7\n")
+        terminal.type("kill -9 %1; until [ -z \"$(jobs -s)\" ]; do sleep 0.05; done; exit 7\n")
         terminal.sees("ready> ")
         terminal.type("echo status $?\n")
         terminal.sees("status 7\n")
