@@ -145,8 +145,9 @@ static void show_blockers(struct invocation *invocation, const json_t *body)
 		plan_print_blockers(plan, &terminal, stdout);
 }
 
-/* Asks for the apply and follows it. */
-static int apply(struct invocation *invocation, const json_t *body, struct error *err)
+/* Asks for the apply and follows it; `plan` is the body that asks for its plan alone. */
+static int apply(
+	struct invocation *invocation, const json_t *plan, const json_t *body, struct error *err)
 {
 	struct call call = { .method = "POST", .path = "/v1/apply", .body = body };
 	struct terminal terminal = terminal_look(STDOUT_FILENO);
@@ -155,7 +156,7 @@ static int apply(struct invocation *invocation, const json_t *body, struct error
 	int r = client_call(&invocation->client, &call, &answer, err);
 
 	if (r == CARVE_CONFLICT)
-		show_blockers(invocation, body);
+		show_blockers(invocation, plan);
 	if (r != 0) {
 		quote_line(body, err);
 		return r;
@@ -171,19 +172,20 @@ static int apply(struct invocation *invocation, const json_t *body, struct error
 int verb_apply(struct invocation *invocation, struct error *err)
 {
 	const char *services = said_value(invocation, "stop-services");
+	AUTO_JSON *plan = NULL;
 	AUTO_JSON *body = NULL;
 	json_t *list = NULL;
-	int r = layout_body(invocation, &body, err);
+	int r = layout_body(invocation, &plan, err);
 
-	if (r == 0 && services) {
+	if (r == 0 && services)
 		r = read_services(services, &list, err);
-		if (r == 0)
-			json_object_set_new(body, "stop_services", list);
-	}
 	if (r == 0) {
+		body = json_copy(plan);
 		json_object_set_new(
 			body, "remember", json_boolean(!said(invocation, "no-remember")));
-		r = apply(invocation, body, err);
+		if (list)
+			json_object_set_new(body, "stop_services", list);
+		r = apply(invocation, plan, body, err);
 	}
 	return status_of(invocation, r);
 }
