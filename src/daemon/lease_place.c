@@ -311,7 +311,7 @@ int lease_try(struct lease *lease, uint32_t avoid, uint32_t *ret_busy, struct er
 		r = place(daemon->gpus, daemon->n_gpus, &lease->request, avoid, placements, err);
 	}
 	if (r == PLACE_E_NEVER)
-		return API_NEVER;
+		return lease_change_mode(lease, passed, ret_busy, err) ?: API_NEVER;
 	if (r != 0)
 		return PLACE_E_NO_ROOM;
 	r = check_one_process(lease, placements, err);

@@ -50,6 +50,7 @@ struct lease {
 	unsigned position; /* in the queue, from 1; 0: not queued */
 	char *waits_for;   /* NULL none */
 	unsigned tries;	   /* placements whose steps failed */
+	bool changed_mode; /* a GPU was put into MIG mode for it: no second one is */
 	bool is_unwanted;  /* to be ended as soon as its steps are done */
 	bool has_failed;   /* its GPU or share is gone: FAILED, not ENDED, once its holder has ended
 			    */
@@ -137,6 +138,9 @@ void lease_check_users(struct lease *lease);
 /* Places it now if there is room. 0; PLACE_E_NO_ROOM; or an HTTP status, not kept. `busy`: see
  * pump. */
 int lease_try(struct lease *lease, uint32_t avoid, uint32_t *ret_busy, struct error *err);
+/* What no GPU can serve now, one in MIG mode may: has the mode turned on where that is allowed.
+ * PLACE_E_NO_ROOM and the GPU in *ret_busy, or 0 if that does not help. */
+int lease_change_mode(struct lease *lease, uint32_t avoid, uint32_t *ret_busy, struct error *err);
 /* Sets or clears the mark of one share in the GPU's view. */
 void lease_mark_share(const struct lease *lease, const struct lease_share *share, uint64_t id);
 /* What its shares cost. */

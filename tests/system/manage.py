@@ -298,6 +298,28 @@ def a_request_never_changes_a_mode():
         equal(shape(node), before)
 
 
+@claim
+def a_request_changes_the_mode_of_one_idle_gpu_where_the_configuration_allows_it():
+    with started(config="mode-changes: on-demand\n") as node:
+        equal(node.lease("whole", gpu="0", mechanism="whole").status, 201)
+        refused(node.lease("never", profile="9g.1gb"))
+        refused(node.lease("never", memory="900G"))
+        equal([gpu[0] for gpu in shape(node)], [False] * 8)
+        lease = node.lease("a", profile="1g.10gb")["lease"]
+        equal(lease["state"], "active")
+        true(lease["got"][0]["gpu"] != 0, "not the one that is used")
+        equal(node.lease("b", wait=0, memory="10G").status, 201)
+        equal(sum(gpu[0] for gpu in shape(node)), 1)
+        refused(node.lease("c", gpu="0", wait=0, profile="1g.10gb"))
+        # a mode that does not change is tried once, and what waits is told
+        node.sim("inject", "nvmlDeviceSetMigMode:code=UNKNOWN,times=all")
+        refused(node.lease("d", gpu="5", profile="1g.10gb"))
+        equal(sum(gpu[0] for gpu in shape(node)), 1)
+    with started("dgx-a100-40", config="mode-changes: on-demand\n") as node:
+        refused(node.lease("a", profile="1g.5gb"))  # never by a reset
+        equal([gpu[:2] for gpu in shape(node)], [(False, False)] * 8)
+
+
 class Services:
     """A stand-in for systemctl: notes what it is asked for, and refuses what it is told to."""
 
