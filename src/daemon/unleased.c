@@ -13,6 +13,7 @@
 #include "driver/process.h"
 #include "driver/root.h"
 
+#include <errno.h>
 #include <glob.h>
 #include <stdio.h>
 
@@ -63,17 +64,21 @@ static void admit_leases(struct daemon *daemon)
 			guard_admit(daemon->guard, id);
 }
 
-/* The daemon and its workers must reach the driver; in the root cgroup everybody would be admitted.
- */
-static void admit_self(struct daemon *daemon)
+/* The daemon and its workers must reach the driver. In the root cgroup it cannot be told from the
+ * rest. */
+static int admit_self(struct daemon *daemon, struct error *err)
 {
 	AUTO_FREE char *own = NULL;
+	int r = cgroup_of(0, &own, err);
 
-	if (cgroup_of(0, &own, NULL) == 0 && !text_eq(own, "/"))
-		admit_path(daemon, own);
-	else
-		log_warning("carved runs in the root cgroup: with unleased: deny, start it in one "
-			    "of its own");
+	if (r < 0)
+		return r;
+	if (text_eq(own, "/"))
+		return error_set(err, -EPERM,
+			"carved runs in the root cgroup, and would be shut out itself: start it in "
+			"one of its own (as a systemd service it has one)");
+	admit_path(daemon, own);
+	return 0;
 }
 
 /*
@@ -98,9 +103,10 @@ static int guard_renew(struct daemon *daemon, const char *path, const struct bin
 {
 	int r = guard_new(&daemon->guard, path, nodes, n, err);
 
+	if (r == 0)
+		r = admit_self(daemon, err);
 	if (r < 0)
 		return r;
-	admit_self(daemon);
 	admit_configured(daemon);
 	admit_leases(daemon);
 	return guard_put_up(daemon->guard, err);

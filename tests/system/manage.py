@@ -512,8 +512,7 @@ def use_without_a_lease_is_refused_by_the_kernel_where_the_configuration_says_so
             lease = node.post("/v1/leases", {"request": {"gpu": "0", "mechanism": "whole"}, "holder": {
                 "kind": "cgroup", "cgroup": outsider.dir[len(cgroup_mount()):]}})["lease"]
             equal(outsider.hold(node, 0), 0)
-            node.wait_for(lambda: lease["id"] not in node.leases() or
-                          node.leases()[lease["id"]]["state"] == "ended", "the lease to end with its process")
+            node.wait_for(lambda: lease["id"] not in node.leases(), "the lease to end with its process")
             equal(outsider.hold(node, 0), 1)
             node.kill()
             equal((outsider.hold(node, 0), outsider.hold(node, 1)), (1, 0))  # it stands without carved
@@ -528,6 +527,21 @@ def use_without_a_lease_is_refused_by_the_kernel_where_the_configuration_says_so
                 node.start()
             configure(node, "unleased: allow\n")
         equal((outsider.hold(node, 0), outsider.hold(node, 1)), (0, 0))
+
+
+@claim
+def a_carved_that_the_kernel_would_shut_out_as_well_does_not_refuse_use_without_a_lease():
+    needs_fence()
+    with Outsider() as outsider, started("h200", config="health-interval: 100ms\n") as node:
+        with open(os.path.join(cgroup_mount(), "cgroup.procs"), "w", encoding="ascii") as file:
+            file.write(str(node.carved.pid))
+        try:
+            configure(node, "health-interval: 100ms\nunleased: deny\n")
+            true("cannot be held" in node.log() and "root cgroup" in node.log(), node.log())
+            equal(outsider.hold(node, 0), 0)
+            equal(node.lease("a", mechanism="whole").status, 201)
+        finally:
+            configure(node, "unleased: allow\n")
 
 
 @claim
