@@ -57,11 +57,11 @@ def restart(node):
     node.start()
 
 
-def at_every_call(node, action, after, calls=None):
+def at_every_call(node, action, after, calls=None, step=1):
     """Kills carved before each call of `action` that changes something; after() puts the node back for the next."""
     kills = 0
     for call in calls or CHANGES:
-        for k in itertools.count(1):
+        for k in itertools.count(1, step):
             hang(node, call, k)
             was_reached = reaches(node, action)
             if was_reached:
@@ -188,6 +188,23 @@ def a_lease_killed_at_any_call_of_its_making_comes_about_if_its_requester_lives(
 
         at_every_call(node, ask, after)
         job.end()
+
+
+@claim
+def a_lease_killed_between_any_two_calls_comes_about_all_the_same():
+    with started("a30x2") as node:
+        apply(node, MIG_ON, reset=True)
+
+        def after(was_reached):
+            lease = node.wait_for(lambda: active(node, "new"), "the lease")
+            check(node)
+            # all but the leased share is room for the next: taken from the other profile each time
+            node.post("/v1/leases/new/release")
+            profile[0] = {"4g.24gb": "2g.12gb", "2g.12gb": "4g.24gb"}[lease["got"][0]["profile"]]
+
+        profile = ["4g.24gb"]
+        # also those that only look, before and after each that changes something
+        at_every_call(node, lambda: node.lease("new", wait_reply=0, gpu="0", profile=profile[0]), after, ["nvml*"], 13)
 
 
 @claim
