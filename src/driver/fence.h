@@ -25,10 +25,10 @@ int fence_detach(int cgroup_fd, struct error *err);
 int fence_is_attached(int cgroup_fd);
 
 /*
- * The guard, for `unleased: deny`: one filter on top of the v2 tree that refuses the nodes of
- * managed GPUs to every process outside the admitted cgroups (leases', the daemon's own, configured
- * ones). Admitted cgroups are kept in a BPF map by id and may be nested; ids of cgroups that are
- * gone do no harm, the kernel does not use them again.
+ * The guard, for `unleased: deny`: one filter on top of the v2 tree that refuses to open the nodes
+ * of managed GPUs to every process outside the admitted cgroups (leases', the daemon's own,
+ * configured ones). Admitted cgroups are kept in a BPF map by id and may be nested; ids of cgroups
+ * that are gone do no harm, the kernel does not use them again.
  *
  * A guard is made, told whom to admit, and only then put up, so that no lease is shut out in
  * between. It stays when the daemon ends, until it is taken off or the machine goes down; putting

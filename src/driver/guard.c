@@ -3,6 +3,7 @@
  * The guard's program, in words:
  *
  *	not a character device, or none of the denied nodes	allow
+ *	not opened, only made (mknod)				allow
  *	the process's cgroup is in the map			allow
  *	an ancestor of it is in the map				allow
  *	else							deny
@@ -21,6 +22,7 @@
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stddef.h>
 
 static const char guard_name[] = "carve_guard";
 
@@ -44,6 +46,22 @@ static struct bpf_insn set(int reg, int value)
 	return (struct bpf_insn){ .code = BPF_ALU64 | BPF_MOV | BPF_K,
 		.dst_reg = (unsigned char)reg & 0xf,
 		.imm = value };
+}
+
+/* Who makes nodes (udev, nvidia-modprobe, container runtimes) gets no access by that: whoever opens
+ * them is asked. */
+static void filter_on_mknod(struct filter *filter)
+{
+	filter_add(filter, (struct bpf_insn){ .code = BPF_LDX | BPF_MEM | BPF_W,
+				   .dst_reg = BPF_REG_2,
+				   .src_reg = BPF_REG_6,
+				   .off = offsetof(struct bpf_cgroup_dev_ctx, access_type) });
+	filter_add(filter, (struct bpf_insn){ .code = BPF_ALU | BPF_AND | BPF_K,
+				   .dst_reg = BPF_REG_2,
+				   .imm = (BPF_DEVCG_ACC_READ | BPF_DEVCG_ACC_WRITE) << 16 });
+	filter_add(filter,
+		(struct bpf_insn){
+			.code = BPF_JMP32 | BPF_JEQ, .dst_reg = BPF_REG_2, .off = FILTER_ALLOW });
 }
 
 /* r0 is a cgroup's id: allow if the map has it. */
@@ -81,6 +99,7 @@ static int guard_load(int map, const struct binding_node *denied, unsigned n, st
 		filter_finish(&filter, FILTER_ALLOW);
 		return filter_load(&filter, guard_name, err);
 	}
+	filter_on_mknod(&filter);
 	/* over the "allow" that stands for all other nodes, to what follows it */
 	for (unsigned i = 0; i < n; i++)
 		filter_on_node(&filter, denied[i].major, denied[i].minor, (int)(2 * (n - i) - 1));

@@ -491,6 +491,12 @@ class Outsider:
         return subprocess.run([SIM, "hold", "--device", str(device), "--time", "10ms"], env=node.env, check=False,
                               preexec_fn=self.enter, stdout=subprocess.PIPE, stderr=subprocess.STDOUT).returncode
 
+    def make(self, node, name):
+        """Makes one of the node's device nodes from there."""
+        device = os.stat(os.path.join(node.env["CARVE_SYSTEM_ROOT"], "dev", name)).st_rdev
+        subprocess.run(["mknod", os.path.join(node.dir, name), "c", str(os.major(device)), str(os.minor(device))],
+                       check=True, preexec_fn=self.enter)
+
 
 def configure(node, text):
     with open(node.config_path, "w", encoding="utf-8") as file:
@@ -507,6 +513,7 @@ def use_without_a_lease_is_refused_by_the_kernel_where_the_configuration_says_so
         try:
             configure(node, "unleased: deny\n")
             equal((outsider.hold(node, 0), outsider.hold(node, 1)), (1, 0))
+            outsider.make(node, "nvidia0")  # who may make nodes may; it opens nothing
             equal(node.carve("run", "--gpu", "0", "--mechanism", "whole", "--", SIM, "hold", "--time", "10ms")
                   .returncode, 0)
             lease = node.post("/v1/leases", {"request": {"gpu": "0", "mechanism": "whole"}, "holder": {
