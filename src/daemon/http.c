@@ -54,7 +54,7 @@ struct user_count {
 struct http {
 	struct daemon *daemon;
 	struct MHD_Daemon *mhd;
-	sd_event_source *io, *timer, *after, *deadline;
+	sd_event_source *io, *timer, *soon, *after, *deadline;
 	unsigned connections_max, n_users_connections; /* of those who are no administrators */
 	struct list slow; /* connections on which it is the client's turn */
 	struct list users;
@@ -72,15 +72,21 @@ struct http_call {
 	size_t answer_length;
 };
 
+/* Runs libmicrohttpd, and sees to it that it is run again when it wants to be: what it has not
+ * finished, in the next round of the loop, so that others have their turn too. */
 static void run(struct http *http)
 {
-	MHD_UNSIGNED_LONG_LONG ms;
+	MHD_UNSIGNED_LONG_LONG ms = 0;
+	bool has_timeout;
 
 	do {
 		http->is_resumed = false;
 		MHD_run(http->mhd);
 	} while (http->is_resumed);
-	if (MHD_get_timeout(http->mhd, &ms) == MHD_YES) {
+	has_timeout = MHD_get_timeout(http->mhd, &ms) == MHD_YES;
+	sd_event_source_set_enabled(
+		http->soon, has_timeout && ms == 0 ? SD_EVENT_ONESHOT : SD_EVENT_OFF);
+	if (has_timeout && ms > 0) {
 		sd_event_source_set_time_relative(http->timer, ms * 1000);
 		sd_event_source_set_enabled(http->timer, SD_EVENT_ONESHOT);
 	} else {
@@ -95,6 +101,12 @@ static int on_io(sd_event_source *source, int fd, uint32_t events, void *context
 }
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *context)
+{
+	run(context);
+	return 0;
+}
+
+static int on_soon(sd_event_source *source, void *context)
 {
 	run(context);
 	return 0;
@@ -414,6 +426,8 @@ int http_start(struct daemon *daemon, int listen_fd, struct http **ret_http, str
 		r = sd_event_add_time_relative(
 			daemon->loop, &http->timer, CLOCK_MONOTONIC, 0, 1000, on_timer, http);
 	if (r >= 0)
+		r = sd_event_add_defer(daemon->loop, &http->soon, on_soon, http);
+	if (r >= 0)
 		r = sd_event_add_time_relative(daemon->loop, &http->deadline, CLOCK_MONOTONIC,
 			CLIENT_SECONDS * 1000000ULL, 100000, on_deadline, http);
 	if (r >= 0)
@@ -434,6 +448,7 @@ struct http *http_stop(struct http *http)
 		run(http); /* the last answers go out */
 	sd_event_source_disable_unref(http->io);
 	sd_event_source_disable_unref(http->timer);
+	sd_event_source_disable_unref(http->soon);
 	sd_event_source_disable_unref(http->after);
 	http->deadline = sd_event_source_disable_unref(http->deadline);
 	MHD_stop_daemon(http->mhd);
