@@ -66,7 +66,7 @@ static void check_node(struct doctor *doctor, const struct binding_node *node, u
 	AUTO_FREE char *path = must_asprintf("%s%s", root_path(), node->path);
 	struct doctor_finding *found;
 
-	if (!node->exists) {
+	if (!node_exists(node)) {
 		found = finding(doctor, DOCTOR_WARN, "%s is not there", node->path);
 		finding_wanted(found, "a character device %u:%u", node->major, node->minor);
 		finding_how(found,
@@ -127,7 +127,7 @@ static int check_instance(
 			finding(doctor, DOCTOR_BAD, "%s", err.text);
 		for (unsigned i = 0; i < binding->n_nodes; i++)
 			missing += strstr(binding->node[i].path, "nvidia-cap") &&
-				   !binding->node[i].exists;
+				   !node_exists(&binding->node[i]);
 		free(binding);
 	}
 	return missing;

@@ -20,26 +20,34 @@ enum {
 	NODES_OF_GPU_MAX = 8,
 };
 
-/* A major by its name in /proc/devices: -ENOENT where the module is not loaded. */
-static int major_of(const char *name, uint32_t *ret_major)
+/* The majors of NVIDIA's modules; 0 where one is not loaded. */
+struct majors {
+	uint32_t nvidia, uvm, caps;
+};
+
+static struct majors majors_read(void)
 {
+	struct majors majors = { 0 };
 	AUTO_FREE char *text = NULL;
 	char *rest, *line;
-	int r = root_read("/proc/devices", &text);
 
-	if (r < 0)
-		return r;
-	rest = text;
-	while ((line = strsep(&rest, "\n")) && !text_starts(line, "Block")) {
-		unsigned major_number;
-		char driver[64];
+	if (root_read("/proc/devices", &text) == 0) {
+		rest = text;
+		while ((line = strsep(&rest, "\n")) && !text_starts(line, "Block")) {
+			char *driver;
+			unsigned long number = strtoul(line, &driver, 10);
 
-		if (sscanf(line, "%u %63s", &major_number, driver) == 2 && text_eq(driver, name)) {
-			*ret_major = major_number;
-			return 0;
+			driver += strspn(driver, " ");
+			if (text_eq(driver, "nvidia") || text_eq(driver, "nvidia-frontend"))
+				majors.nvidia = (uint32_t)number;
+			else if (text_eq(driver, "nvidia-uvm"))
+				majors.uvm = (uint32_t)number;
+			else if (text_eq(driver, "nvidia-caps"))
+				majors.caps = (uint32_t)number;
 		}
 	}
-	return -ENOENT;
+	majors.nvidia = majors.nvidia ?: NVIDIA_MAJOR;
+	return majors;
 }
 
 static bool is_gpu_driver(const char *name)
@@ -76,12 +84,17 @@ unsigned nodes_gpu_majors(uint32_t *ret_majors, unsigned max)
 static struct binding_node node_make(uint32_t major_number, uint32_t minor_number, const char *path)
 {
 	struct binding_node node = { .major = major_number, .minor = minor_number };
-	AUTO_FREE char *below = must_asprintf("%s%s", root_path(), path);
-	struct stat st;
 
 	text_copy(node.path, sizeof(node.path), path);
-	node.exists = lstat(below, &st) == 0;
 	return node;
+}
+
+bool node_exists(const struct binding_node *node)
+{
+	AUTO_FREE char *path = must_asprintf("%s%s", root_path(), node->path);
+	struct stat st;
+
+	return lstat(path, &st) == 0;
 }
 
 static int node_add(struct binding *binding, const struct binding_node *node, struct error *err)
@@ -130,17 +143,21 @@ static unsigned add_dri(const char *pci, struct binding_node *ret_nodes, unsigne
 	return n;
 }
 
+static struct binding_node gpu_node(const struct gpu *gpu, const struct majors *majors)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/dev/nvidia%u", gpu->facts.minor);
+	return node_make(majors->nvidia, gpu->facts.minor, path);
+}
+
 unsigned nodes_of_gpu(const struct gpu *gpu, struct binding_node *ret_nodes, unsigned max)
 {
-	uint32_t major_number = NVIDIA_MAJOR;
-	char path[64];
+	const struct majors majors = majors_read();
 
 	if (max == 0)
 		return 0;
-	if (major_of("nvidia", &major_number) < 0)
-		major_of("nvidia-frontend", &major_number);
-	snprintf(path, sizeof(path), "/dev/nvidia%u", gpu->facts.minor);
-	ret_nodes[0] = node_make(major_number, gpu->facts.minor, path);
+	ret_nodes[0] = gpu_node(gpu, &majors);
 	return 1 + add_dri(gpu->facts.pci, ret_nodes + 1, max - 1);
 }
 
@@ -179,19 +196,19 @@ static int minor_from_file(const char *path, uint32_t *ret_minor)
 }
 
 /* The capability node of a GPU instance (ci < 0) or of a compute instance in it. */
-static int add_capability(
-	struct binding *binding, const struct gpu *gpu, uint32_t gi, int ci, struct error *err)
+static int add_capability(struct binding *binding, const struct gpu *gpu, uint32_t major_number,
+	uint32_t gi, int ci, struct error *err)
 {
 	AUTO_FREE char *below = ci < 0 ? must_asprintf("gi%u/access", gi)
 				       : must_asprintf("gi%u/ci%d/access", gi, ci);
 	AUTO_FREE char *file = must_asprintf(
 		"/proc/driver/nvidia/capabilities/gpu%u/mig/%s", gpu->facts.minor, below);
 	AUTO_FREE char *row = must_asprintf("gpu%u/%s", gpu->facts.minor, below);
-	uint32_t major_number, minor_number;
 	struct binding_node node;
+	uint32_t minor_number;
 	char path[64];
 
-	if (major_of("nvidia-caps", &major_number) < 0)
+	if (!major_number)
 		return error_set(err, -ENODEV,
 			"the driver has no capability devices (no nvidia-caps in /proc/devices): "
 			"is the "
@@ -207,36 +224,36 @@ static int add_capability(
 
 /* What every user of any GPU opens. UVM's major is the driver's choice: without its module there is
  * none, and nothing to admit. */
-static int add_common(struct binding *binding, uint32_t nvidia_major, struct error *err)
+static int add_common(struct binding *binding, const struct majors *majors, struct error *err)
 {
-	struct binding_node node = node_make(nvidia_major, NVIDIACTL_MINOR, "/dev/nvidiactl");
-	uint32_t uvm;
+	struct binding_node node = node_make(majors->nvidia, NVIDIACTL_MINOR, "/dev/nvidiactl");
 	int r = node_add(binding, &node, err);
 
-	if (r < 0 || major_of("nvidia-uvm", &uvm) < 0)
+	if (r < 0 || !majors->uvm)
 		return r;
-	node = node_make(uvm, UVM_MINOR, "/dev/nvidia-uvm");
+	node = node_make(majors->uvm, UVM_MINOR, "/dev/nvidia-uvm");
 	r = node_add(binding, &node, err);
 	if (r < 0)
 		return r;
-	node = node_make(uvm, UVM_TOOLS_MINOR, "/dev/nvidia-uvm-tools");
+	node = node_make(majors->uvm, UVM_TOOLS_MINOR, "/dev/nvidia-uvm-tools");
 	return node_add(binding, &node, err);
 }
 
 int nodes_add(struct binding *binding, const struct gpu *gpu, const struct mig_instance *instance,
 	const struct mig_ci *ci, struct error *err)
 {
-	struct binding_node node[NODES_OF_GPU_MAX];
-	unsigned n = nodes_of_gpu(gpu, node, ARRAY_SIZE(node));
-	int r = add_common(binding, node[0].major, err);
-
+	const struct majors majors = majors_read();
+	struct binding_node node[NODES_OF_GPU_MAX] = { gpu_node(gpu, &majors) };
 	/* an instance of a GPU takes the GPU's own node too, but not its DRI nodes: those are the
 	 * whole GPU's */
-	for (unsigned i = 0; i < (instance ? 1 : n) && r == 0; i++)
+	unsigned n = instance ? 1 : 1 + add_dri(gpu->facts.pci, node + 1, ARRAY_SIZE(node) - 1);
+	int r = add_common(binding, &majors, err);
+
+	for (unsigned i = 0; i < n && r == 0; i++)
 		r = node_add(binding, &node[i], err);
 	if (r == 0 && instance)
-		r = add_capability(binding, gpu, instance->gi, -1, err);
+		r = add_capability(binding, gpu, majors.caps, instance->gi, -1, err);
 	if (r == 0 && instance && ci)
-		r = add_capability(binding, gpu, instance->gi, (int)ci->id, err);
+		r = add_capability(binding, gpu, majors.caps, instance->gi, (int)ci->id, err);
 	return r;
 }

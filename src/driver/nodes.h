@@ -22,6 +22,9 @@ struct error;
 int nodes_add(struct binding *binding, const struct gpu *gpu, const struct mig_instance *instance,
 	const struct mig_ci *ci, struct error *err);
 
+/* False: the node itself is not there (yet). */
+bool node_exists(const struct binding_node *node);
+
 /* The majors of GPU nodes (nvidia, nvidia-caps, nvidia-uvm, drm, ...); returns how many, at most
  * max. */
 unsigned nodes_gpu_majors(uint32_t *ret_majors, unsigned max);

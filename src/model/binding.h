@@ -2,7 +2,6 @@
 #pragma once
 /* All that a holder needs to use its shares: environment variables and device nodes. */
 
-#include <stdbool.h>
 #include <stdint.h>
 
 enum {
@@ -16,11 +15,11 @@ struct binding_env {
 	char value[1024]; /* a list of MIG uuids */
 };
 
-/* A character device that the holder may open; path as the holder sees it ("/dev/nvidia0"). */
+/* A character device that the holder may open; path as the holder sees it ("/dev/nvidia0"). The
+ * node itself may be made later. */
 struct binding_node {
 	char path[64];
 	uint32_t major, minor;
-	bool exists; /* false: the node is not there (yet); major and minor hold all the same */
 };
 
 struct binding {

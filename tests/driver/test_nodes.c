@@ -94,8 +94,8 @@ TEST(whole_gpu_has_its_own_nodes_and_the_common_ones)
 	check_node(&binding, "/dev/nvidia-uvm-tools", 509, 1);
 	check_node(&binding, "/dev/dri/card1", 226, 1);
 	check_node(&binding, "/dev/dri/renderD129", 226, 129);
-	CHECK(find(&binding, "/dev/nvidia2")->exists);
-	CHECK(!find(&binding, "/dev/nvidia-uvm")->exists);
+	CHECK(node_exists(find(&binding, "/dev/nvidia2")));
+	CHECK(!node_exists(find(&binding, "/dev/nvidia-uvm")));
 	CHECK_EQ(nodes_add(&binding, &gpu, NULL, NULL, NULL), 0);
 	CHECK_EQ(binding.n_nodes, 6);
 }

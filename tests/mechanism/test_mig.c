@@ -2,6 +2,7 @@
 /* The MIG mechanism on a simulated dgx-h100: a GPU for each group of claims. */
 #include "test.h"
 
+#include "driver/nodes.h"
 #include "mechanism/node.h"
 
 TEST(gpus_are_listed_and_say_what_they_are)
@@ -358,7 +359,7 @@ TEST(binding_of_a_share_has_its_uuid_and_capability_nodes)
 	CHECK_TEXT(binding->env[0].value, gpu->seen.instance[0].ci[0].uuid);
 	for (unsigned i = 0; i < binding->n_nodes; i++) {
 		n_caps += strstr(binding->node[i].path, "nvidia-cap") != NULL;
-		CHECK_SAY(binding->node[i].exists, "%s", binding->node[i].path);
+		CHECK_SAY(node_exists(&binding->node[i]), "%s", binding->node[i].path);
 	}
 	CHECK_EQ(n_caps, 2);
 	CHECK_EQ(binding->n_nodes, 6);
