@@ -97,7 +97,8 @@ static int on_answer(sd_event_source *source, int fd, uint32_t events, void *con
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return 0;
-	if (n != sizeof(answer)) {
+	if (n <= (ssize_t)offsetof(struct work_answer, text) ||
+		n != (ssize_t)work_answer_size(&answer)) {
 		bool was_busy = worker->is_busy;
 
 		stop(worker, true);

@@ -218,7 +218,7 @@ int worker_main(const char *pci)
 			text_copy(answer.text, sizeof(answer.text), err.text);
 		if (is_gone(answer.result))
 			let_go();
-		if (send(WORKER_FD, &answer, sizeof(answer), MSG_NOSIGNAL) < 0)
+		if (send(WORKER_FD, &answer, work_answer_size(&answer), MSG_NOSIGNAL) < 0)
 			break;
 	}
 	let_go();

@@ -12,6 +12,7 @@
 #include "model/plan.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum { WORKER_FD = 3 };
@@ -66,6 +67,14 @@ struct work_answer {
 		} events;
 	};
 };
+
+/* How much of an answer goes over the socket: all of it but where only a little is told. */
+static inline size_t work_answer_size(const struct work_answer *answer)
+{
+	if (answer->op == WORK_USERS)
+		return offsetof(struct work_answer, n_users) + sizeof(answer->n_users);
+	return sizeof(*answer);
+}
 
 /* Runs a worker on descriptor WORKER_FD for the GPU of that PCI address, or "-" for the node; exit
  * status. */

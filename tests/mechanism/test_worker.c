@@ -51,7 +51,7 @@ static int await(struct child *child, int milliseconds)
 
 	if (poll(&p, 1, milliseconds) != 1)
 		return -ETIME;
-	if (recv(child->fd, &answer, sizeof(answer), 0) != sizeof(answer))
+	if (recv(child->fd, &answer, sizeof(answer), 0) != (ssize_t)work_answer_size(&answer))
 		return -EPIPE;
 	CHECK_EQ(answer.number, child->number);
 	return answer.result;
