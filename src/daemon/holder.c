@@ -116,10 +116,9 @@ int holder_take(struct holder *holder, const struct holder_wish *wish, const str
 		r = take_process(holder, wish->pid, peer, err);
 	else if (wish->kind == HOLDER_CGROUP)
 		r = take_cgroup(holder, wish->cgroup, peer, err);
-	else if (peer->pid > 0) { /* a name: who asks counts while the lease waits */
-		take_process(holder, peer->pid, peer, NULL);
-		free(holder->command); /* it is not what will use the lease */
-		holder->command = wish->command ? must_strdup(wish->command) : NULL;
+	else if (peer->start_ticks) { /* a name: who asks counts while the lease waits */
+		holder->pid = peer->pid;
+		holder->start_ticks = peer->start_ticks;
 	}
 	return r;
 }
@@ -135,9 +134,10 @@ static int on_process_gone(sd_event_source *source, int fd, uint32_t events, voi
 
 static bool is_same_process(const struct holder *holder)
 {
-	struct process_info info;
+	uint64_t start_ticks;
 
-	return process_look(holder->pid, &info) == 0 && info.start_ticks == holder->start_ticks;
+	return process_started(holder->pid, &start_ticks) == 0 &&
+	       start_ticks == holder->start_ticks;
 }
 
 static int watch_process(struct lease *lease)

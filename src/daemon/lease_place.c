@@ -16,6 +16,7 @@
 #include "daemon/gpus.h"
 #include "daemon/leases.h"
 #include "daemon/ledger.h"
+#include "daemon/render.h"
 #include "mechanism/mechanism.h"
 #include "model/queue.h"
 
@@ -173,6 +174,7 @@ static void activate(struct lease *lease)
 		return;
 	}
 	lease_set_reason(lease, NULL); /* of a try that failed before */
+	lease->binding = render_binding(binding);
 	lease->active_wall_ns = wall_ns();
 	if (lease->request.time_ns)
 		lease->ends_ns = now_ns() + lease->request.time_ns;
@@ -247,6 +249,7 @@ static void prepare(struct lease *lease, const struct placement *placements)
 	for (unsigned i = 0; i < lease->n_shares; i++)
 		lease_mark_share(lease, &lease->share[i], lease->id);
 	holder_plan(lease);
+	lease->has_steps = n > 0;
 	lease_set_state(lease, LEASE_PLACED);
 	if (n == 0) {
 		activate(lease);

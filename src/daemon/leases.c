@@ -53,12 +53,20 @@ static void lease_free(struct lease *lease)
 	charge_release(&lease->count_charge);
 	sd_event_source_disable_unref(lease->timer);
 	holder_done(&lease->holder);
+	json_decref(lease->binding);
 	free(lease->share);
 	free(lease->name);
 	free(lease->why);
 	free(lease->reason);
 	free(lease->waits_for);
 	free(lease);
+}
+
+/* Placed, but neither a step nor a cgroup can be left behind by that: active in a moment, or never
+ * heard of. */
+static bool leaves_nothing(const struct lease *lease)
+{
+	return lease->state == LEASE_PLACED && !lease->has_steps && !lease->holder.cgroup;
 }
 
 void lease_set_state(struct lease *lease, enum lease_state next)
@@ -71,7 +79,7 @@ void lease_set_state(struct lease *lease, enum lease_state next)
 	lease->state = next;
 	if (next != LEASE_QUEUED)
 		lease->position = 0;
-	if (!lease_is_over(next))
+	if (!lease_is_over(next) && !leaves_nothing(lease))
 		lease_record(lease);
 	api_lease_changed(lease);
 }

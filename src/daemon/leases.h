@@ -44,11 +44,13 @@ struct lease {
 	struct charge share_charge; /* GPUs, memory, compute, from the placing on */
 	unsigned n_shares;
 	struct lease_share *share;
+	json_t *binding; /* what its holder was given; NULL: to be looked up (after a restart) */
 	uint64_t created_wall_ns, active_wall_ns, waiting_since_ns,
 		ends_ns; /* ends_ns: monotonic; 0 none */
 	uint64_t ends_wall_ns;
 	unsigned position; /* in the queue, from 1; 0: not queued */
 	char *waits_for;   /* NULL none */
+	bool has_steps;	   /* placing it takes steps on the hardware */
 	unsigned tries;	   /* placements whose steps failed */
 	bool changed_mode; /* a GPU was put into MIG mode for it: no second one is */
 	bool is_unwanted;  /* to be ended as soon as its steps are done */

@@ -68,6 +68,7 @@ int peer_look(const struct daemon *daemon, int fd, struct peer *ret_peer)
 	peer.pid = credentials.pid;
 	peer.uid = credentials.uid;
 	peer.gid = credentials.gid;
+	process_started(peer.pid, &peer.start_ticks);
 	peer.is_admin = peer.uid == 0 || peer.uid == geteuid();
 	if (daemon->admin_gid != (gid_t)-1)
 		peer.is_admin |= peer.gid == daemon->admin_gid;

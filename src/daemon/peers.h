@@ -5,6 +5,7 @@
 #include "model/tenant.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 struct daemon;
@@ -12,6 +13,7 @@ struct daemon;
 struct peer {
 	int socket; /* the connection, borrowed */
 	pid_t pid;
+	uint64_t start_ticks; /* of that process; 0 where it cannot be seen */
 	uid_t uid;
 	gid_t gid;
 	bool is_admin; /* root, the daemon's own user, or in the group carve */

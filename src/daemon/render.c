@@ -252,16 +252,10 @@ static json_t *render_got(const struct lease *lease)
 	return list;
 }
 
-static json_t *render_binding(const struct lease *lease)
+json_t *render_binding(const struct binding *binding)
 {
-	AUTO_FREE struct binding *binding = must_alloc(1, sizeof(*binding));
 	json_t *env = json_object(), *nodes = json_array();
 
-	if (lease->state != LEASE_ACTIVE || lease_binding(lease, binding, NULL) < 0) {
-		json_decref(env);
-		json_decref(nodes);
-		return json_null();
-	}
 	for (unsigned i = 0; i < binding->n_env; i++)
 		json_object_set_new(env, binding->env[i].name, json_string(binding->env[i].value));
 	for (unsigned i = 0; i < binding->n_nodes; i++)
@@ -269,6 +263,21 @@ static json_t *render_binding(const struct lease *lease)
 			json_pack("{s:s, s:i, s:i}", "path", binding->node[i].path, "major",
 				(int)binding->node[i].major, "minor", (int)binding->node[i].minor));
 	return json_pack("{s:o, s:o}", "env", env, "nodes", nodes);
+}
+
+static json_t *binding_of(struct lease *lease)
+{
+	AUTO_FREE struct binding *binding = NULL;
+
+	if (lease->state != LEASE_ACTIVE)
+		return json_null();
+	if (!lease->binding) {
+		binding = must_alloc(1, sizeof(*binding));
+		if (lease_binding(lease, binding, NULL) < 0)
+			return json_null();
+		lease->binding = render_binding(binding);
+	}
+	return json_incref(lease->binding);
 }
 
 static json_t *render_holder(const struct lease *lease, const struct peer *peer)
@@ -311,7 +320,7 @@ json_t *render_lease(struct lease *lease, const struct peer *peer)
 	json_object_set_new(json, "waits_for", render_text(lease->waits_for));
 	json_object_set_new(json, "reason", render_text(lease->reason));
 	json_object_set_new(json, "binding",
-		may_see(peer, lease->tenant->uid) ? render_binding(lease) : json_null());
+		may_see(peer, lease->tenant->uid) ? binding_of(lease) : json_null());
 	return json;
 }
 

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct binding;
 struct daemon;
 struct lease;
 struct mig_ci;
@@ -18,6 +19,7 @@ json_t *render_shares(struct daemon *daemon);
 json_t *render_share(struct daemon *daemon, unsigned index, const struct mig_instance *instance,
 	const struct mig_ci *ci);
 json_t *render_lease(struct lease *lease, const struct peer *peer);
+json_t *render_binding(const struct binding *binding);
 json_t *render_plan(struct daemon *daemon, const struct plan *plan, const struct peer *peer);
 /* One process; null command for who may not see it. */
 json_t *render_process(struct daemon *daemon, int32_t pid, const struct peer *peer);

@@ -185,6 +185,13 @@ int process_look(pid_t pid, struct process_info *ret_info)
 	return 0;
 }
 
+int process_started(pid_t pid, uint64_t *ret_start_ticks)
+{
+	char name[64];
+
+	return look_stat(pid, name, sizeof(name), ret_start_ticks);
+}
+
 const char *process_text(const struct process_info *info, char *ret_text, unsigned size)
 {
 	if (info->service[0])

@@ -20,6 +20,8 @@ struct process_info {
 
 /* -ESRCH if it is gone. */
 int process_look(pid_t pid, struct process_info *ret_info);
+/* Only when it started (field 22): all that it takes to know it again. -ESRCH if it is gone. */
+int process_started(pid_t pid, uint64_t *ret_start_ticks);
 /* "4711 (alice) python train.py [jupyter.service]" */
 const char *process_text(const struct process_info *info, char *ret_text, unsigned size);
 /* A pidfd; negative errno. */
