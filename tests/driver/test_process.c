@@ -31,6 +31,34 @@ TEST(this_process_is_named_with_user_and_command)
 	CHECK_SAY(text_starts(text, begin), "%s", text);
 }
 
+TEST(what_names_a_process_is_when_it_started)
+{
+	uint64_t parent, before, child, after;
+	int ends[2];
+	char byte;
+	pid_t pid;
+
+	CHECK_EQ(process_started(getpid(), &before), 0);
+	/* a process that grows stays the same one */
+	CHECK(sbrk(64 << 20) != (void *)-1);
+	CHECK_EQ(process_started(getpid(), &after), 0);
+	CHECK(after == before);
+	CHECK_EQ(process_started(getppid(), &parent), 0);
+	CHECK(parent <= before);
+	CHECK_EQ(pipe(ends), 0);
+	pid = fork();
+	if (pid == 0) {
+		close(ends[1]);
+		_exit(read(ends[0], &byte, 1) != 0);
+	}
+	CHECK_EQ(process_started(pid, &child), 0);
+	/* within an hour of this process, whose age a test does not reach */
+	CHECK(child >= before && child - before < 3600 * (uint64_t)sysconf(_SC_CLK_TCK));
+	close(ends[0]);
+	close(ends[1]);
+	waitpid(pid, NULL, 0);
+}
+
 TEST(kernel_threads_have_their_name_in_brackets)
 {
 	struct process_info info;
