@@ -279,6 +279,9 @@ int main(int argc, char **argv)
 
 	if (argc == 3 && text_eq(argv[1], "--worker"))
 		return run_worker(argv[2]);
+	/* libmicrohttpd brings GnuTLS along: nobody here needs what it prepares, least of all
+	 * workers, each of which would wait for it */
+	setenv("GNUTLS_NO_IMPLICIT_INIT", "1", 0);
 	daemon.config_path = must_strdup("/etc/carve/carved.yaml");
 	daemon.run_dir = dir_of("CARVE_RUN_DIR", "/run/carve", "XDG_RUNTIME_DIR", "carve");
 	daemon.state_dir =
@@ -289,7 +292,7 @@ int main(int argc, char **argv)
 	daemon.started_ns = now_ns();
 	daemon.is_root = geteuid() == 0;
 	daemon.is_simulated = text_eq(getenv("CARVE_SIMULATED"), "1");
-	list_init(&daemon.leases);
+	leases_init(&daemon);
 	list_init(&daemon.tenants);
 	list_init(&daemon.operations);
 	list_init(&daemon.calls);
