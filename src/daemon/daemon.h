@@ -21,7 +21,7 @@ struct ledger;
 struct worker;
 struct services;
 
-enum { LEASES_OVER_KEPT = 256 };
+enum { LEASES_OVER_KEPT = 256, LEASE_BUCKETS = 256 };
 
 struct daemon {
 	sd_event *loop;
@@ -45,6 +45,8 @@ struct daemon {
 	struct worker *node_worker;  /* lists the GPUs, then ends */
 
 	struct list leases; /* every lease that is not over, by id */
+	struct list leases_by_id[LEASE_BUCKETS];
+	uint64_t room_number; /* counts from 1 how often there may have come more room */
 	unsigned n_leases, n_queued;
 	uint64_t last_lease;
 	sd_event_source *pump; /* tries the queue in the loop's next round; NULL: never asked for */

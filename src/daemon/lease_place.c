@@ -28,7 +28,7 @@
 /* A create takes a quarter of a second on real hardware; what takes this long does not answer. */
 #define BUSY_TOO_LONG_NS (2 * 1000000000ULL)
 
-enum { LEASE_TRIES = 3 };
+enum { LEASE_TRIES = 3, REFUSALS_KEPT = 8 };
 
 void lease_mark_share(const struct lease *lease, const struct lease_share *share, uint64_t id)
 {
@@ -345,14 +345,11 @@ int lease_try(struct lease *lease, uint32_t avoid, uint32_t *ret_busy, struct er
 
 static void wait_for(struct lease *lease, unsigned position, const char *what)
 {
-	bool is_news = lease->position != position || !text_eq(lease->waits_for, what);
-
 	lease->position = position;
-	if (!is_news)
+	if (text_eq(lease->waits_for, what))
 		return;
 	free(lease->waits_for);
 	lease->waits_for = must_strdup(what);
-	api_lease_changed(lease);
 }
 
 /* The waiting requests in the order in which they are tried; returns how many. */
@@ -370,9 +367,62 @@ static unsigned queue_of(struct daemon *daemon, struct waiting *waiting)
 	return n;
 }
 
+/*
+ * Requests that found no room in this round. Room only gets less until daemon->room_number says
+ * otherwise, so who asks for the same need not be tried: of hundreds that wait, most ask for one of
+ * a few things.
+ */
+struct refusals {
+	struct refusal {
+		struct request request;
+		uint64_t room_number;
+		uint32_t avoid;
+		struct error why;
+	} kept[REFUSALS_KEPT];
+	unsigned n;
+};
+
+static const struct refusal *refusal_find(const struct refusals *refusals,
+	const struct request *request, uint64_t room_number, uint32_t avoid)
+{
+	for (unsigned i = 0; i < refusals->n && i < REFUSALS_KEPT; i++)
+		if (refusals->kept[i].avoid == avoid &&
+			refusals->kept[i].room_number == room_number &&
+			request_is_alike(&refusals->kept[i].request, request))
+			return &refusals->kept[i];
+	return NULL;
+}
+
+/* As lease_try, but does not try what is known to be in vain. */
+static int try_waiting(struct lease *lease, uint32_t avoid, struct refusals *refusals,
+	uint32_t *ret_busy, struct error *err)
+{
+	uint64_t room_number = lease->daemon->room_number;
+	uint32_t all = avoid | lease->avoid;
+	const struct refusal *known = refusal_find(refusals, &lease->request, room_number, all);
+	int r = PLACE_E_NO_ROOM;
+
+	*ret_busy = 0;
+	if (lease->tried_number == room_number && lease->tried_avoid == all)
+		error_set(err, -ENOSPC, "%s", lease->waits_for);
+	else if (known)
+		*err = known->why;
+	else
+		r = lease_try(lease, avoid, ret_busy, err);
+	if (r != PLACE_E_NO_ROOM || *ret_busy)
+		return r;
+	lease->tried_number = room_number;
+	lease->tried_avoid = all;
+	if (!known)
+		refusals->kept[refusals->n++ % REFUSALS_KEPT] =
+			(struct refusal){ lease->request, room_number, all, *err };
+	return r;
+}
+
 void queue_try(struct daemon *daemon)
 {
 	AUTO_FREE struct waiting *waiting = must_alloc(daemon->n_queued, sizeof(*waiting));
+	AUTO_FREE struct refusals *refusals = must_alloc(1, sizeof(*refusals));
 	unsigned n = queue_of(daemon, waiting), position = 0;
 	uint32_t kept = 0, kept_for_one = 0;
 
@@ -384,7 +434,7 @@ void queue_try(struct daemon *daemon)
 
 		if (!lease || lease->state != LEASE_QUEUED)
 			continue;
-		r = lease_try(lease, kept, &busy, &err);
+		r = try_waiting(lease, kept, refusals, &busy, &err);
 		if (r == 0)
 			continue;
 		if (r == API_QUOTA || r == PLACE_E_NO_ROOM) {
@@ -406,7 +456,7 @@ static int on_pump(sd_event_source *source, void *context)
 	return 0;
 }
 
-void leases_pump(struct daemon *daemon)
+void queue_pump(struct daemon *daemon)
 {
 	if (!daemon->is_restored || daemon->n_queued == 0)
 		return;
@@ -414,4 +464,10 @@ void leases_pump(struct daemon *daemon)
 		sd_event_source_set_enabled(daemon->pump, SD_EVENT_ONESHOT);
 	else if (sd_event_add_defer(daemon->loop, &daemon->pump, on_pump, daemon) < 0)
 		log_error("the queue cannot be put on the loop");
+}
+
+void leases_pump(struct daemon *daemon)
+{
+	daemon->room_number++;
+	queue_pump(daemon);
 }

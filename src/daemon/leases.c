@@ -30,6 +30,14 @@
 /* Who does not want to wait for room waits so long for a GPU that is being changed. */
 #define BUSY_WAIT_NS (5 * 1000000000ULL)
 
+void leases_init(struct daemon *daemon)
+{
+	daemon->room_number = 1;
+	list_init(&daemon->leases);
+	for (unsigned i = 0; i < LEASE_BUCKETS; i++)
+		list_init(&daemon->leases_by_id[i]);
+}
+
 struct lease *lease_new(struct daemon *daemon, uint64_t id)
 {
 	struct lease *lease = must_alloc(1, sizeof(*lease));
@@ -39,6 +47,7 @@ struct lease *lease_new(struct daemon *daemon, uint64_t id)
 	lease->created_wall_ns = wall_ns();
 	holder_init(&lease->holder);
 	list_add_tail(&daemon->leases, &lease->link);
+	list_add_tail(&daemon->leases_by_id[id % LEASE_BUCKETS], &lease->id_link);
 	daemon->n_leases++;
 	return lease;
 }
@@ -46,6 +55,7 @@ struct lease *lease_new(struct daemon *daemon, uint64_t id)
 static void lease_free(struct lease *lease)
 {
 	list_remove(&lease->link);
+	list_remove(&lease->id_link);
 	lease->daemon->n_leases--;
 	if (lease->state == LEASE_QUEUED)
 		lease->daemon->n_queued--;
@@ -135,8 +145,7 @@ void lease_finish(struct lease *lease, enum lease_state last)
 {
 	struct daemon *daemon = lease->daemon;
 	bool held = lease->n_shares > 0;
-	/* who stood behind it moves up, and may have waited for its sake only */
-	bool frees = held || lease->state == LEASE_QUEUED;
+	bool was_queued = lease->state == LEASE_QUEUED;
 
 	holder_end(lease);
 	for (unsigned i = 0; i < lease->n_shares; i++)
@@ -153,8 +162,10 @@ void lease_finish(struct lease *lease, enum lease_state last)
 	lease_free(lease);
 	if (held && daemon->driver_let_go)
 		driver_let_go(daemon);
-	if (frees)
+	if (held)
 		leases_pump(daemon);
+	else if (was_queued)
+		queue_pump(daemon);
 }
 
 void lease_fail(struct lease *lease, int status, const char *reason)
@@ -378,7 +389,7 @@ struct lease *lease_by_id(struct daemon *daemon, uint64_t id)
 {
 	struct lease *lease;
 
-	list_for_each (lease, &daemon->leases, link)
+	list_for_each (lease, &daemon->leases_by_id[id % LEASE_BUCKETS], id_link)
 		if (lease->id == id)
 			return lease;
 	return NULL;

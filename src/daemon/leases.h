@@ -31,7 +31,7 @@ struct lease_share {
 
 struct lease {
 	struct daemon *daemon;
-	struct list link; /* in daemon->leases */
+	struct list link, id_link; /* in daemon->leases and leases_by_id */
 	uint64_t id;
 	enum lease_state state;
 	struct request request;
@@ -48,6 +48,8 @@ struct lease {
 	uint64_t created_wall_ns, active_wall_ns, waiting_since_ns,
 		ends_ns; /* ends_ns: monotonic; 0 none */
 	uint64_t ends_wall_ns;
+	uint64_t tried_number; /* of the room in which it was tried in vain; 0 none */
+	uint32_t tried_avoid;
 	unsigned position; /* in the queue, from 1; 0: not queued */
 	char *waits_for;   /* NULL none */
 	bool has_steps;	   /* placing it takes steps on the hardware */
@@ -85,6 +87,9 @@ void lease_holder_gone(struct lease *lease);
 /* Something has become free, or may have: tries the queue again, in the loop's next round. Never
  * from within: the caller may be in the middle of the leases, or of writing the ledger. */
 void leases_pump(struct daemon *daemon);
+/* The same where only the queue is another: who stood behind one that left moves up, and may have
+ * waited for its sake alone. */
+void queue_pump(struct daemon *daemon);
 /* Marks what leases hold in the view of a GPU (gpu_rebuild calls it). */
 void leases_mark(struct daemon *daemon, unsigned gpu);
 /* A GPU's health has changed. */
@@ -121,6 +126,7 @@ int lease_binding(const struct lease *lease, struct binding *ret_binding, struct
  */
 /* The only writer of lease->state: records it, tells who waits for it. */
 void lease_set_state(struct lease *lease, enum lease_state next);
+void leases_init(struct daemon *daemon);
 struct lease *lease_new(struct daemon *daemon, uint64_t id);
 /* Gives everything back and forgets it; `lease` is gone afterwards. */
 void lease_finish(struct lease *lease, enum lease_state last);

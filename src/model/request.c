@@ -32,6 +32,15 @@ void request_init(struct request *request)
 	request->wait_ns = REQUEST_WAIT_FOREVER;
 }
 
+bool request_is_alike(const struct request *a, const struct request *b)
+{
+	return a->n_gpus == b->n_gpus && a->has_n_gpus == b->has_n_gpus &&
+	       a->memory_bytes == b->memory_bytes && a->memory_label == b->memory_label &&
+	       a->compute_percent == b->compute_percent && text_eq(a->profile, b->profile) &&
+	       text_eq(a->gpu, b->gpu) && a->mechanism == b->mechanism &&
+	       a->isolation == b->isolation && a->tenants == b->tenants;
+}
+
 static int set_gpus(struct request *request, const char *value, struct error *err)
 {
 	uint32_t n;

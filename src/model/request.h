@@ -64,6 +64,10 @@ int request_check(const struct request *request, struct error *err);
 json_t *request_to_json(const struct request *request);
 int request_from_json(const json_t *json, struct request *ret_request, struct error *err);
 
+/* True if what fits the one fits the other: they ask for the same shares, whatever else they say.
+ */
+bool request_is_alike(const struct request *a, const struct request *b);
+
 /* "1g.10gb", "10G and 25 % of a GPU", "2 whole GPUs": what was asked, for people. */
 #define REQUEST_TEXT_MAX 160
 const char *request_text(const struct request *request, char ret_text[REQUEST_TEXT_MAX]);

@@ -44,6 +44,29 @@ static bool is_same(const struct request *a, const struct request *b)
 	return memcmp(&x, &y, sizeof(x)) == 0;
 }
 
+TEST(requests_are_alike_that_the_same_shares_serve)
+{
+	struct request a = REQUEST("memory", "10G", "compute", "25"), b = a;
+
+	CHECK(request_is_alike(&a, &b));
+	b.priority = 5;
+	b.wait_ns = 0;
+	b.time_ns = 1;
+	b.explain = true;
+	CHECK(request_is_alike(&a, &b));
+	b = a;
+	b.memory_bytes++;
+	CHECK(!request_is_alike(&a, &b));
+	b = a;
+	b.compute_percent = 26;
+	CHECK(!request_is_alike(&a, &b));
+	a = REQUEST("profile", "1g.10gb");
+	b = REQUEST("profile", "1g.10gb", "gpu", "1");
+	CHECK(!request_is_alike(&a, &b));
+	b = REQUEST("profile", "1g.10gb+me");
+	CHECK(!request_is_alike(&a, &b));
+}
+
 TEST(options_are_taken_as_people_write_them)
 {
 	struct request r = REQUEST("gpus", "2", "memory", "18GB", "compute", "25%", "mechanism",

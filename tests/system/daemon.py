@@ -117,6 +117,29 @@ def who_stands_behind_one_that_gives_up_moves_up():
 
 
 @claim
+def many_that_wait_alike_get_their_turns_in_order_and_a_kill_changes_nothing_of_that():
+    with started("h200") as node:
+        apply(node, MIG_ON)
+        for number in range(7):
+            node.lease("held%d" % number, profile="1g.18gb")
+        for number in range(30):
+            equal(node.lease("next%d" % number, wait_reply=0, profile="1g.18gb").status, 202)
+        equal([node.get("/v1/leases/next%d" % n)["lease"]["queue_position"] for n in (0, 1, 29)], [1, 2, 30])
+        # one that asks for more than is free, and one that goes first
+        equal(node.lease("more", wait_reply=0, profile="2g.35gb").status, 202)
+        first = node.lease("first", wait_reply=0, profile="1g.18gb", priority=5)
+        equal(first["lease"]["queue_position"], 1)
+        equal(node.get("/v1/leases/next0")["lease"]["queue_position"], 2)
+        node.kill()
+        node.start()
+        equal(node.get("/v1/health")["queue"], 32)
+        for number, turn in enumerate(("first", "next0", "next1")):
+            node.post("/v1/leases/held%d/release" % number)
+            node.wait_for(lambda name=turn: node.get("/v1/leases/%s" % name)["lease"]["state"] == "active", turn)
+        equal(node.get("/v1/leases/next2")["lease"]["queue_position"], 1)
+
+
+@claim
 def bad_input_is_answered_in_one_sentence_and_changes_nothing():
     with started() as node:
         before = node.state()["gpus"]
