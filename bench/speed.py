@@ -112,7 +112,7 @@ def anonymous(node):
 
 def fill(node):
     for number in range(LEASED + QUEUED):
-        answer = node.lease("l%d" % number, wait_reply=0, **SHARE)
+        answer = node.lease("bench-%d" % number, wait_reply=0, **SHARE)
         if answer.status != (201 if number < LEASED else 202):
             raise AssertionError(answer)
 
@@ -123,7 +123,7 @@ def memory(node):
     used = anonymous(node)
     for number in range(LEASED, LEASED + QUEUED):
         connection = system.UnixConnection(node.socket, 60)
-        connection.request("GET", "/v1/leases/l%d?wait=60&not=queued" % number)
+        connection.request("GET", "/v1/leases/bench-%d?wait=60&not=queued" % number)
         waiting.append(connection)
     node.get("/v1/health")
     beside = "%.1f MiB with %d more connections that wait for an answer" % (anonymous(node), QUEUED)

@@ -212,7 +212,7 @@ int ledger_open(
 	sqlite3_config(SQLITE_CONFIG_LOOKASIDE, 0, 0);
 	r = open_one(run_dir, "ledger.db",
 		"PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF;"
-		"PRAGMA cache_size=-256; PRAGMA temp_store=MEMORY",
+		"PRAGMA cache_size=-128; PRAGMA temp_store=MEMORY",
 		ledger_schema, &ledger->run, err);
 	if (r == 0)
 		r = open_one(state_dir, "state.db",
