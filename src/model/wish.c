@@ -151,14 +151,12 @@ static enum hope hope_of_mig(const struct gpu *gpu, const struct need *need)
 {
 	if (!gpu->facts.has_mig)
 		return HOPE_NONE;
-	if (need->lack == LACK_GEOMETRY && !gpu->seen.mig_on)
-		return HOPE_MODE_OFF;
-	if (need->lack != LACK_NOTHING)
+	if (need->lack != LACK_NOTHING && (need->lack != LACK_GEOMETRY || gpu->seen.mig_on))
 		return HOPE_LACK;
-	if (!gpu->seen.mig_on)
-		return HOPE_MODE_OFF;
 	if (!gpu->managed)
 		return HOPE_UNMANAGED;
+	if (!gpu->seen.mig_on)
+		return HOPE_MODE_OFF;
 	return (need->ci_slices ? count_cis(gpu, need) : count_instances(gpu, need)) ? HOPE_YES
 										     : HOPE_PINNED;
 }
@@ -175,10 +173,10 @@ enum hope wish_hope(struct wish *wish, unsigned g, enum mechanism mechanism)
 		return HOPE_NONE;
 	if (wish->request->memory_bytes > gpu->facts.memory_bytes)
 		return HOPE_LACK;
-	if (gpu->seen.mig_on)
-		return HOPE_MODE_ON;
 	if (!gpu->managed)
 		return HOPE_UNMANAGED;
+	if (gpu->seen.mig_on)
+		return HOPE_MODE_ON;
 	return gpu->whole_allowed ? HOPE_YES : HOPE_NONE;
 }
 

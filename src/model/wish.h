@@ -48,7 +48,7 @@ enum hope {
 	HOPE_MODE_OFF,	/* MIG mode is off */
 	HOPE_MODE_ON,	/* asked for whole, but MIG mode is on */
 	HOPE_PINNED,	/* pinned instances have the room */
-	HOPE_UNMANAGED, /* it could, were it managed */
+	HOPE_UNMANAGED, /* it may be able to, but is only looked at */
 	HOPE_LACK,	/* see wish_need()->lack; a whole GPU has too little memory */
 	HOPE_NONE,	/* it is not the GPU that was named, or cannot do what was asked */
 	HOPE_N,

@@ -84,8 +84,10 @@ static void say_way_out(struct wish *wish, enum hope hope, uint32_t gpus, struct
 		buf_add(text, ": `carve apply` another layout, or one that is dynamic");
 		return;
 	default:
-		buf_addf(text, " could, but %s not managed by Carve: `carve manage %u`",
-			gpus & (gpus - 1) ? "are" : "is", (unsigned)__builtin_ctz(gpus));
+		buf_addf(text,
+			" %s not managed by Carve, which only looks at %s: `carve manage %u`",
+			gpus & (gpus - 1) ? "are" : "is", gpus & (gpus - 1) ? "them" : "it",
+			(unsigned)__builtin_ctz(gpus));
 	}
 }
 

@@ -318,7 +318,11 @@ TEST(what_would_have_to_change_is_said)
 		"never: 1g.5gb: GPU 1 is not in MIG mode, which it takes: `carve apply` a layout "
 		"with mig for it (it must be idle for it; on GPU 1 the change takes a GPU reset: "
 		"--reset); GPU 0 "
-		"could, but is not managed by Carve: `carve manage 0`");
+		"is not managed by Carve, which only looks at it: `carve manage 0`");
+	fixture_mig_off(&gpus[0]);
+	CHECK_TEXT(placed(gpus, 1, request),
+		"never: 1g.5gb: GPU 0 is not managed by Carve, which only looks at it: `carve manage "
+		"0`");
 	request.mechanism = MECHANISM_TIME;
 	CHECK_TEXT(placed(gpus, 2, request),
 		"never: this version of Carve makes shares by mig and whole GPUs, not by time: ask "
