@@ -238,6 +238,18 @@ struct users_question {
 	struct lease_share share;
 };
 
+/* The processes seen on one compute instance are gone. */
+static void forget_processes(struct gpu_seen *seen, uint32_t gi, uint32_t ci)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < seen->n_processes; i++)
+		if (seen->process[i].gi != gi || seen->process[i].ci != ci)
+			seen->process[n++] = seen->process[i];
+	seen->n_processes = n;
+}
+
+/* The driver says that nobody is on the share: what was seen of it before is no longer true. */
 static void forget_users(struct daemon *daemon, const struct lease_share *share)
 {
 	struct gpu *gpu = &daemon->gpus[share->gpu];
@@ -250,8 +262,11 @@ static void forget_users(struct daemon *daemon, const struct lease_share *share)
 			seen->n_processes = 0;
 		for (unsigned i = 0; i < seen->n_instances; i++)
 			for (unsigned c = 0; c < seen->instance[i].n_ci; c++)
-				if (text_eq(seen->instance[i].ci[c].uuid, share->uuid))
+				if (text_eq(seen->instance[i].ci[c].uuid, share->uuid)) {
 					seen->instance[i].ci[c].has_users = false;
+					forget_processes(seen, seen->instance[i].gi,
+						seen->instance[i].ci[c].id);
+				}
 	}
 	gpu->whole_in_use &= share->mechanism != MECHANISM_WHOLE;
 }
