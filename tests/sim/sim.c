@@ -56,8 +56,8 @@ static void library_open(void)
 
 	if (!library)
 		give_up(dlerror());
-#define NVML_FN(name, params, args) nvml.name = (__typeof__(nvml.name))dlsym(library, #name);
-#include "abi/nvml.def"
+#define SIM_FN(name, params, args) nvml.name = (__typeof__(nvml.name))dlsym(library, #name);
+#include "sim/node/entries.def"
 }
 
 void sim_begin(const char *machine)

@@ -6,14 +6,14 @@
  * both: CARVE_SIM_PROGRAM, CARVE_SIM_LIBRARY.
  */
 
-#include "abi/nvml.h"
+#include "abi/nvml_more.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 
 struct nvml {
-#define NVML_FN(name, params, args) nvmlReturn_t(*name) params;
-#include "abi/nvml.def"
+#define SIM_FN(name, params, args) nvmlReturn_t(*name) params;
+#include "sim/node/entries.def"
 };
 
 /* The library's entry points; those that it has not are NULL. */

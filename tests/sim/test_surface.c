@@ -20,8 +20,8 @@ static struct {
 } list;
 
 /* Beside NVIDIA's list: what its library has without a declaration, or by another prototype. */
-static const char *const undeclared[] = { "nvmlErrorString", "nvmlGetBlacklistDeviceCount",
-	"nvmlGetBlacklistDeviceInfoByIndex" };
+static const char *const undeclared[] = { "nvmlErrorString", "nvmlInternalGetExportTable",
+	"nvmlGetBlacklistDeviceCount", "nvmlGetBlacklistDeviceInfoByIndex" };
 
 static void list_read(void)
 {

@@ -3,12 +3,11 @@
 #include "sim/lib/entry.h"
 
 #include "base/text.h"
-#include "sim/lib/place.h"
+#include "sim/lib/give.h"
 #include "sim/node/identity.h"
 
 #include <stddef.h>
 #include <stdio.h>
-#include <unistd.h>
 
 #define ANY_DEVICE (HANDLE_GPU | HANDLE_MIG | HANDLE_LOST_TOO)
 #define ONLY_GPU   (HANDLE_GPU | HANDLE_LOST_TOO)
@@ -156,31 +155,27 @@ nvmlReturn_t sim_nvmlDeviceGetSerial(nvmlDevice_t device, char *serial, unsigned
 	return r == NVML_SUCCESS ? give_text(serial, length, at.gpu->serial) : r;
 }
 
-/* One fact of a GPU's product as a number. */
-#define GIVE_OF_GPU(name, kinds, type, value)                                                      \
-	nvmlReturn_t sim_##name(nvmlDevice_t device, type *ret)                                    \
-	{                                                                                          \
-		struct place at;                                                                   \
-		nvmlReturn_t r = place_find(device, kinds, &at);                                   \
-                                                                                                   \
-		if (r == NVML_SUCCESS && !ret)                                                     \
-			r = NVML_ERROR_INVALID_ARGUMENT;                                           \
-		if (r == NVML_SUCCESS)                                                             \
-			*ret = (value);                                                            \
-		return r;                                                                          \
-	}
+/* Megatransfers per second and lane, by generation. */
+static unsigned pcie_mbps(unsigned generation)
+{
+	static const unsigned mbps[] = { 0, 2500, 5000, 8000, 16000, 32000 };
 
-GIVE_OF_GPU(nvmlDeviceGetIndex, ONLY_GPU, unsigned int, at.index)
-GIVE_OF_GPU(nvmlDeviceGetMinorNumber, ONLY_GPU, unsigned int, at.index)
-GIVE_OF_GPU(nvmlDeviceGetBrand, ANY_DEVICE, nvmlBrandType_t, NVML_BRAND_NVIDIA)
-GIVE_OF_GPU(nvmlDeviceGetArchitecture, ANY_DEVICE, nvmlDeviceArchitecture_t,
-	at.gpu->product.architecture)
-GIVE_OF_GPU(nvmlDeviceGetMaxPcieLinkGeneration, HANDLE_GPU, unsigned int,
+	return generation < ARRAY_SIZE(mbps) ? mbps[generation] : 0;
+}
+
+GIVE(nvmlDeviceGetMinorNumber, ONLY_GPU, unsigned int, at.index)
+GIVE(nvmlDeviceGetBrand, ANY_DEVICE, nvmlBrandType_t, NVML_BRAND_NVIDIA)
+GIVE(nvmlDeviceGetArchitecture, ANY_DEVICE, nvmlDeviceArchitecture_t, at.gpu->product.architecture)
+GIVE(nvmlDeviceGetGpuMaxPcieLinkGeneration, HANDLE_GPU, unsigned int,
 	at.gpu->product.pcie_generation)
-GIVE_OF_GPU(nvmlDeviceGetCurrPcieLinkGeneration, HANDLE_GPU, unsigned int,
-	at.gpu->product.pcie_generation)
-GIVE_OF_GPU(nvmlDeviceGetMaxPcieLinkWidth, HANDLE_GPU, unsigned int, 16)
-GIVE_OF_GPU(nvmlDeviceGetCurrPcieLinkWidth, HANDLE_GPU, unsigned int, 16)
+GIVE(nvmlDeviceGetPcieLinkMaxSpeed, HANDLE_GPU, unsigned int,
+	pcie_mbps(at.gpu->product.pcie_generation))
+GIVE(nvmlDeviceGetPcieSpeed, HANDLE_GPU, unsigned int, pcie_mbps(at.gpu->product.pcie_generation))
+GIVE(nvmlDeviceGetPcieReplayCounter, HANDLE_GPU, unsigned int, 0)
+GIVE(nvmlDeviceGetMaxPcieLinkGeneration, HANDLE_GPU, unsigned int, at.gpu->product.pcie_generation)
+GIVE(nvmlDeviceGetCurrPcieLinkGeneration, HANDLE_GPU, unsigned int, at.gpu->product.pcie_generation)
+GIVE(nvmlDeviceGetMaxPcieLinkWidth, HANDLE_GPU, unsigned int, 16)
+GIVE(nvmlDeviceGetCurrPcieLinkWidth, HANDLE_GPU, unsigned int, 16)
 
 nvmlReturn_t sim_nvmlDeviceGetCudaComputeCapability(nvmlDevice_t device, int *major, int *minor)
 {
@@ -243,32 +238,4 @@ nvmlReturn_t sim_nvmlDeviceGetPciInfo(nvmlDevice_t device, nvmlPciInfo_v2_t *pci
 	if (r == NVML_SUCCESS)
 		memcpy(pci, &now, offsetof(nvmlPciInfo_v2_t, pciSubSystemId));
 	return r;
-}
-
-nvmlReturn_t sim_nvmlDeviceGetNumaNodeId(nvmlDevice_t device, unsigned int *node)
-{
-	struct place at;
-	nvmlReturn_t r = place_find(device, HANDLE_GPU, &at);
-
-	if (r == NVML_SUCCESS && !node)
-		r = NVML_ERROR_INVALID_ARGUMENT;
-	/* This is the node of the GPU's own memory, which only coherent systems have. */
-	return r == NVML_SUCCESS ? NVML_ERROR_NOT_SUPPORTED : r;
-}
-
-nvmlReturn_t sim_nvmlDeviceGetCpuAffinity(
-	nvmlDevice_t device, unsigned int words, unsigned long *cpus)
-{
-	long online = sysconf(_SC_NPROCESSORS_ONLN);
-	struct place at;
-	nvmlReturn_t r = place_find(device, HANDLE_GPU, &at);
-
-	if (r == NVML_SUCCESS && (!words || !cpus))
-		r = NVML_ERROR_INVALID_ARGUMENT;
-	if (r != NVML_SUCCESS)
-		return r;
-	memset(cpus, 0, words * sizeof(*cpus));
-	for (long cpu = 0; cpu < online && cpu / 64 < (long)words; cpu++)
-		cpus[cpu / 64] |= 1ul << cpu % 64;
-	return NVML_SUCCESS;
 }

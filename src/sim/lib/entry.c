@@ -8,8 +8,8 @@
 #include <stdint.h>
 
 enum entry {
-#define NVML_FN(name, params, args) ENTRY_##name,
-#include "abi/nvml.def"
+#define SIM_FN(name, params, args) ENTRY_##name,
+#include "sim/node/entries.def"
 };
 
 static int no_gpu(const void *argument)
@@ -36,7 +36,7 @@ static nvmlReturn_t enter(enum entry entry, bool starts, int gpu)
 		 : handle_gpu, default                                                             \
 		 : no_gpu)((const void *)(uintptr_t)(first))
 
-#define NVML_FN(name, params, args)                                                                \
+#define SIM_FN(name, params, args)                                                                 \
 	nvmlReturn_t name params                                                                   \
 	{                                                                                          \
 		nvmlReturn_t r =                                                                   \
@@ -44,4 +44,4 @@ static nvmlReturn_t enter(enum entry entry, bool starts, int gpu)
                                                                                                    \
 		return r == NVML_SUCCESS ? sim_##name args : r;                                    \
 	}
-#include "abi/nvml.def"
+#include "sim/node/entries.def"

@@ -2,7 +2,7 @@
 /* MIG mode, and MIG devices: each compute instance is one. */
 #include "sim/lib/entry.h"
 
-#include "sim/lib/place.h"
+#include "sim/lib/give.h"
 #include "sim/node/geometry.h"
 #include "sim/node/gpu.h"
 
@@ -59,6 +59,22 @@ nvmlReturn_t sim_nvmlDeviceGetMaxMigDeviceCount(nvmlDevice_t device, unsigned in
 		*count = at.gpu->product.slices;
 	return r;
 }
+
+/* How many MIG devices stand before this one. */
+static unsigned mig_index(const struct place *at)
+{
+	unsigned n = 0;
+
+	for (unsigned gi = 0; gi <= at->gi; gi++)
+		for (unsigned ci = 0; ci < (gi < at->gi ? PRODUCT_COMPUTE : at->ci); ci++)
+			n += at->state->instances[gi].serial &&
+			     at->state->instances[gi].compute[ci].serial;
+	return n;
+}
+
+/* Of a GPU among GPUs, of a MIG device among those of its GPU. */
+GIVE(nvmlDeviceGetIndex, HANDLE_GPU | HANDLE_MIG | HANDLE_LOST_TOO, unsigned int,
+	at.kind == HANDLE_MIG ? mig_index(&at) : at.index)
 
 /* In the order of GPU instance ids, then compute instance ids, as they were seen on hardware. */
 nvmlReturn_t sim_nvmlDeviceGetMigDeviceHandleByIndex(

@@ -3,6 +3,7 @@
 #include "sim/lib/entry.h"
 
 #include "base/io.h"
+#include "base/text.h"
 #include "sim/lib/place.h"
 #include "sim/node/process.h"
 
@@ -96,4 +97,59 @@ nvmlReturn_t sim_nvmlDeviceGetProcessUtilization(nvmlDevice_t device,
 	}
 	place_leave(&at);
 	return r;
+}
+
+/* One call for all three kinds; without an array it asks how many there are. */
+nvmlReturn_t sim_nvmlDeviceGetRunningProcessDetailList(
+	nvmlDevice_t device, nvmlProcessDetailList_v1_t *details)
+{
+	static const enum process_type types[] = { [NVML_PROCESS_MODE_COMPUTE] = PROCESS_COMPUTE,
+		[NVML_PROCESS_MODE_GRAPHICS] = PROCESS_GRAPHICS,
+		[NVML_PROCESS_MODE_MPS] = PROCESS_MPS };
+	nvmlProcessInfo_v2_t infos[GPU_PROCESSES];
+	unsigned n = ARRAY_SIZE(infos), room;
+	nvmlReturn_t r;
+
+	if (details && details->version != nvmlProcessDetailList_v1)
+		return NVML_ERROR_ARGUMENT_VERSION_MISMATCH;
+	if (!details || details->mode >= ARRAY_SIZE(types))
+		return NVML_ERROR_INVALID_ARGUMENT;
+	r = list(device, types[details->mode], &n, NULL, infos);
+	if (r != NVML_SUCCESS)
+		return r;
+	room = details->procArray ? details->numProcArrayEntries : 0;
+	details->numProcArrayEntries = n;
+	if (n > room)
+		return NVML_ERROR_INSUFFICIENT_SIZE;
+	for (unsigned i = 0; i < n; i++)
+		details->procArray[i] =
+			(nvmlProcessDetail_v1_t){ infos[i].pid, infos[i].usedGpuMemory,
+				infos[i].gpuInstanceId, infos[i].computeInstanceId, 0 };
+	return NVML_SUCCESS;
+}
+
+nvmlReturn_t sim_nvmlDeviceGetProcessesUtilizationInfo(
+	nvmlDevice_t device, nvmlProcessesUtilizationInfo_v1_t *all)
+{
+	nvmlProcessUtilizationSample_t samples[GPU_PROCESSES];
+	unsigned n = ARRAY_SIZE(samples), room;
+	nvmlReturn_t r;
+
+	if (all && all->version != nvmlProcessesUtilizationInfo_v1)
+		return NVML_ERROR_ARGUMENT_VERSION_MISMATCH;
+	r = sim_nvmlDeviceGetProcessUtilization(
+		device, samples, all ? &n : NULL, all ? all->lastSeenTimeStamp : 0);
+	if (r != NVML_SUCCESS)
+		return r;
+	room = all->procUtilArray ? all->processSamplesCount : 0;
+	all->processSamplesCount = n;
+	if (n > room)
+		return NVML_ERROR_INSUFFICIENT_SIZE;
+	for (unsigned i = 0; i < n; i++)
+		all->procUtilArray[i] =
+			(nvmlProcessUtilizationInfo_v1_t){ .timeStamp = samples[i].timeStamp,
+				.pid = samples[i].pid,
+				.smUtil = samples[i].smUtil,
+				.memUtil = samples[i].memUtil };
+	return NVML_SUCCESS;
 }

@@ -111,6 +111,8 @@ static void state_restart(struct gpu_state *draft)
 	draft->ecc[0][NVML_VOLATILE_ECC] = draft->ecc[1][NVML_VOLATILE_ECC] = 0;
 	draft->last_xid = 0;
 	draft->lost = 0;
+	draft->wishes = (struct gpu_wishes){ .ecc_is_off = draft->wishes.ecc_will_be_off,
+		.ecc_will_be_off = draft->wishes.ecc_will_be_off };
 }
 
 static int reset_check(struct node *node, struct gpu *gpu, bool and_reset)

@@ -13,8 +13,8 @@
 #define HANG_LOOK_NS 10000000 /* how often a hanging call looks whether its rule is gone */
 
 static const char *const function_names[] = {
-#define NVML_FN(name, params, args) #name,
-#include "abi/nvml.def"
+#define SIM_FN(name, params, args) #name,
+#include "sim/node/entries.def"
 };
 const unsigned inject_n_functions = ARRAY_SIZE(function_names);
 _Static_assert(ARRAY_SIZE(function_names) <= 64 * RULE_FUNCTIONS, "a rule's bits are too few");

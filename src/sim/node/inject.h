@@ -19,7 +19,7 @@
 
 struct error;
 
-/* The number and names of the entry points, in the order of abi/nvml.def. */
+/* The number and names of the entry points, in the order of entries.def. */
 extern const unsigned inject_n_functions;
 const char *inject_function_name(unsigned function);
 

@@ -8,6 +8,7 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/io.h"
 #include "base/text.h"
 #include "sim/node/tree.h"
 
@@ -72,8 +73,10 @@ int node_make(const char *dir, const struct node *plan, struct node **ret_node, 
 	node->size = sizeof(*node);
 	text_copy(node->dir, sizeof(node->dir), dir);
 	mutex_make(&node->lock);
-	for (unsigned i = 0; i < node->n_gpus; i++)
+	for (unsigned i = 0; i < node->n_gpus; i++) {
 		mutex_make(&node->gpus[i].claim);
+		node->gpus[i].state[0].energy_at_ns = now_ns();
+	}
 	__atomic_store_n(&node->magic, NODE_MAGIC, __ATOMIC_RELEASE);
 	*ret_node = node;
 	return 0;

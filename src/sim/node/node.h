@@ -24,6 +24,7 @@ struct error;
 #define NODE_GPUS      32
 #define GPU_INSTANCES  15 /* ids are nodes of a binary tree over at most 8 leaves */
 #define GPU_PROCESSES  128
+#define GPU_ACCOUNTS   64
 #define NODE_EVENTS    64
 #define NODE_RULES     32
 #define NODE_ANY_GPU   (-1)
@@ -54,6 +55,24 @@ struct process {
 	uint32_t gi, ci; /* NVML_NO_INSTANCE without MIG */
 };
 
+/* What administrators set, beside modes; 0 where nothing is set. */
+struct gpu_wishes {
+	uint32_t power_mw;
+	uint32_t sm_mhz, memory_mhz; /* application clocks */
+	uint32_t sm_lock[2], memory_lock[2];
+	uint8_t ecc_is_off, ecc_will_be_off; /* now; from the next reset on */
+	uint8_t accounting;
+};
+
+/* A process that used the GPU while accounting was on. */
+struct account {
+	int32_t pid;
+	uint8_t is_running;
+	uint8_t busy;
+	uint64_t most_memory;
+	uint64_t start_us, end_us; /* since 1970 */
+};
+
 struct gpu_state {
 	uint64_t instances_changed; /* how often instances came or went */
 	uint8_t mig_current, mig_pending;
@@ -62,6 +81,10 @@ struct gpu_state {
 	uint32_t compute_mode;
 	uint64_t ecc[2][2]; /* [uncorrected][aggregate] */
 	uint32_t last_xid;
+	struct gpu_wishes wishes;
+	uint64_t energy_mj, energy_at_ns; /* used until then; grows by the load since */
+	uint32_t n_accounts;		  /* ever; the last ones are kept */
+	struct account accounts[GPU_ACCOUNTS];
 	uint32_t n_processes;
 	struct gpu_instance instances[GPU_INSTANCES]; /* by id */
 	struct process processes[GPU_PROCESSES];

@@ -3,6 +3,7 @@
 
 #include "abi/nvml.h"
 #include "base/cleanup.h"
+#include "sim/node/load.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -55,7 +56,11 @@ void process_reap(struct gpu *gpu)
 	for (unsigned i = now->n_processes; i-- > 0;) {
 		if (is_alive(&now->processes[i]))
 			continue;
-		draft = draft ?: gpu_draft(gpu);
+		if (!draft) {
+			draft = gpu_draft(gpu);
+			load_settle(gpu, draft);
+		}
+		account_close(draft, draft->processes[i].pid);
 		draft->processes[i] = draft->processes[--draft->n_processes];
 	}
 	if (draft)
@@ -105,6 +110,8 @@ int process_add(struct node *node, unsigned index, const struct process *process
 		r = NVML_ERROR_MEMORY;
 	if (r == NVML_SUCCESS) {
 		draft = gpu_draft(gpu);
+		load_settle(gpu, draft);
+		account_open(draft, process);
 		draft->processes[draft->n_processes++] = *process;
 		gpu_commit(gpu);
 	}
@@ -119,6 +126,8 @@ void process_remove(struct node *node, unsigned index, int32_t pid)
 
 	node_lock(node);
 	draft = gpu_draft(gpu);
+	load_settle(gpu, draft);
+	account_close(draft, pid);
 	for (unsigned i = draft->n_processes; i-- > 0;)
 		if (draft->processes[i].pid == pid)
 			draft->processes[i] = draft->processes[--draft->n_processes];

@@ -13,6 +13,13 @@ enum product_symbol {
 #include "simulated.def" /* data/products */
 };
 
+static const struct board boards[] = {
+#define PRODUCT(...)
+#define PROFILE(...)
+#define BOARD(symbol, ...) [PRODUCT_##symbol] = { __VA_ARGS__ },
+#include "simulated.def" /* data/products */
+};
+
 struct profile_row {
 	enum product_symbol product;
 	struct profile profile;
@@ -32,7 +39,7 @@ static struct product products[] = {
 #define PRODUCT(symbol, key_, name_, arch_, major_, minor_, device_, subsystem_, mib_, reserved_,  \
 	slots_, slices_, limit_, idle_, sm_, mem_, pcie_, vfs_)                                    \
 	{ key_, name_, NVML_DEVICE_ARCH_##arch_, major_, minor_, device_, subsystem_, mib_,        \
-		reserved_, slots_, slices_, limit_, idle_, sm_, mem_, pcie_, vfs_, 0,              \
+		reserved_, slots_, slices_, limit_, idle_, sm_, mem_, pcie_, vfs_, { 0 }, 0,       \
 		{ { "" } } },
 #define PROFILE(...)
 #include "simulated.def" /* data/products */
@@ -40,6 +47,8 @@ static struct product products[] = {
 
 __attribute__((constructor)) static void products_join(void)
 {
+	for (unsigned i = 0; i < ARRAY_SIZE(products); i++)
+		products[i].board = boards[i];
 	for (unsigned i = 0; i < ARRAY_SIZE(profile_rows); i++) {
 		struct product *product = &products[profile_rows[i].product];
 

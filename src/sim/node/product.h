@@ -33,6 +33,19 @@ struct profile {
 	enum media media;
 };
 
+/* What only monitoring tools ask for. */
+struct board {
+	uint32_t sm, cores_per_sm;
+	uint32_t bus_bits;
+	uint32_t bar1_mib;
+	uint32_t power_least_w;
+	uint32_t sm_idle_mhz;
+	uint32_t nvlinks, nvlink_version;
+	uint32_t encoders;
+	char vbios[20];
+	char part[24];
+};
+
 struct product {
 	char key[24];  /* as machine files name it: "H100-80" */
 	char name[64]; /* as NVML says it */
@@ -45,6 +58,7 @@ struct product {
 	uint32_t sm_mhz, memory_mhz;
 	uint32_t pcie_generation;
 	uint32_t total_vfs;
+	struct board board;
 	uint32_t n_profiles;
 	struct profile profiles[PRODUCT_PROFILES];
 };
