@@ -189,6 +189,24 @@ nvmlReturn_t sim_nvmlDeviceGetBAR1MemoryInfo(nvmlDevice_t device, nvmlBAR1Memory
 	return bar1 ? NVML_SUCCESS : NVML_ERROR_INVALID_ARGUMENT;
 }
 
+/* Windows has several; one of the outputs may be NULL. */
+nvmlReturn_t sim_nvmlDeviceGetDriverModel_v2(
+	nvmlDevice_t device, unsigned int *current, unsigned int *pending)
+{
+	struct place at;
+	nvmlReturn_t r = place_find(device, HANDLE_GPU, &at);
+
+	if (r == NVML_SUCCESS && !current && !pending)
+		r = NVML_ERROR_INVALID_ARGUMENT;
+	return r == NVML_SUCCESS ? NVML_ERROR_NOT_SUPPORTED : r;
+}
+
+nvmlReturn_t sim_nvmlDeviceGetDriverModel(
+	nvmlDevice_t device, unsigned int *current, unsigned int *pending)
+{
+	return sim_nvmlDeviceGetDriverModel_v2(device, current, pending);
+}
+
 /* Performance counters (GPM) are not modelled. */
 nvmlReturn_t sim_nvmlGpmQueryDeviceSupport(nvmlDevice_t device, nvmlGpmSupport_t *support)
 {

@@ -103,17 +103,24 @@ static nvmlReturn_t slot_between(const char *pci, const char *other, nvmlGpuTopo
 		       : r;
 }
 
-static nvmlReturn_t list(
-	nvmlDevice_t device, unsigned mode, unsigned *count, struct listed *entries)
+/* The processes of one kind, and those of another behind them. */
+static nvmlReturn_t list(nvmlDevice_t device, unsigned mode, unsigned and_mode, unsigned *count,
+	struct listed *entries)
 {
-	nvmlProcessDetail_v1_t details[GPU_PROCESSES];
-	nvmlProcessDetailList_v1_t all = { nvmlProcessDetailList_v1, mode, ARRAY_SIZE(details),
-		details };
+	nvmlProcessDetail_v1_t details[2 * GPU_PROCESSES];
+	nvmlProcessDetailList_v1_t all = { nvmlProcessDetailList_v1, mode, GPU_PROCESSES, details };
 	nvmlReturn_t r = sim_nvmlDeviceGetRunningProcessDetailList(device, &all);
+	unsigned n = all.numProcArrayEntries;
 
+	if (r == NVML_SUCCESS && and_mode != mode) {
+		all = (nvmlProcessDetailList_v1_t){ nvmlProcessDetailList_v1, and_mode,
+			GPU_PROCESSES, details + n };
+		r = sim_nvmlDeviceGetRunningProcessDetailList(device, &all);
+		n += all.numProcArrayEntries;
+	}
 	if (r == NVML_SUCCESS)
-		r = give_count(all.numProcArrayEntries, count, entries);
-	for (unsigned i = 0; r == NVML_SUCCESS && i < all.numProcArrayEntries; i++) {
+		r = give_count(n, count, entries);
+	for (unsigned i = 0; r == NVML_SUCCESS && i < n; i++) {
 		entries[i].detail = details[i];
 		/* One that is gone, or whom this user may not see, has no name. */
 		if (sim_nvmlSystemGetProcessName(details[i].pid, entries[i].name, NAME_SIZE) !=
@@ -123,19 +130,20 @@ static nvmlReturn_t list(
 	return r;
 }
 
+/* MPS clients are here too; the list of their own makes their type "M+C". */
 static nvmlReturn_t slot_compute(nvmlDevice_t device, unsigned *count, struct listed *entries)
 {
-	return list(device, NVML_PROCESS_MODE_COMPUTE, count, entries);
+	return list(device, NVML_PROCESS_MODE_COMPUTE, NVML_PROCESS_MODE_MPS, count, entries);
 }
 
 static nvmlReturn_t slot_graphics(nvmlDevice_t device, unsigned *count, struct listed *entries)
 {
-	return list(device, NVML_PROCESS_MODE_GRAPHICS, count, entries);
+	return list(device, NVML_PROCESS_MODE_GRAPHICS, NVML_PROCESS_MODE_GRAPHICS, count, entries);
 }
 
 static nvmlReturn_t slot_mps(nvmlDevice_t device, unsigned *count, struct listed *entries)
 {
-	return list(device, NVML_PROCESS_MODE_MPS, count, entries);
+	return list(device, NVML_PROCESS_MODE_MPS, NVML_PROCESS_MODE_MPS, count, entries);
 }
 
 typedef void (*slot_fn)(void);
@@ -149,8 +157,8 @@ static const struct {
 	{ 72, (slot_fn)slot_watchable },
 	{ 81, (slot_fn)slot_handle },
 	{ 213, (slot_fn)slot_compute },
-	{ 214, (slot_fn)slot_graphics },
-	{ 215, (slot_fn)slot_mps },
+	{ 214, (slot_fn)slot_mps },
+	{ 215, (slot_fn)slot_graphics },
 	{ 230, (slot_fn)slot_host_pcie },
 	{ 231, (slot_fn)slot_part },
 	{ 240, (slot_fn)slot_margin },

@@ -246,15 +246,21 @@ nvmlReturn_t sim_nvmlDeviceGetTemperatureV(nvmlDevice_t device, nvmlTemperature_
 	return r;
 }
 
+/* Since Ada a GPU tells how far it is from its limits, before that it told the limits. */
 nvmlReturn_t sim_nvmlDeviceGetMarginTemperature(
 	nvmlDevice_t device, nvmlMarginTemperature_v1_t *margin)
 {
 	unsigned degrees;
+	struct place at;
 	nvmlReturn_t r;
 
 	if (margin && margin->version != nvmlMarginTemperature_v1)
 		return NVML_ERROR_ARGUMENT_VERSION_MISMATCH;
 	r = sim_nvmlDeviceGetTemperature(device, NVML_TEMPERATURE_GPU, margin ? &degrees : NULL);
+	if (r == NVML_SUCCESS)
+		r = place_find(device, HANDLE_GPU, &at);
+	if (r == NVML_SUCCESS && PRODUCT.architecture < NVML_DEVICE_ARCH_ADA)
+		r = NVML_ERROR_NOT_SUPPORTED;
 	if (r == NVML_SUCCESS)
 		margin->marginTemperature = SLOWDOWN - (int)degrees;
 	return r;

@@ -202,8 +202,8 @@ static nvmlReturn_t field_margin(
 
 	*ret_value = (unsigned long long)(long long)
 		margins[field->fieldId - NVML_FI_DEV_TEMPERATURE_SHUTDOWN_TLIMIT];
-	return at->gpu->product.architecture >= NVML_DEVICE_ARCH_HOPPER ? NVML_SUCCESS
-									: NVML_ERROR_NOT_SUPPORTED;
+	return at->gpu->product.architecture >= NVML_DEVICE_ARCH_ADA ? NVML_SUCCESS
+								     : NVML_ERROR_NOT_SUPPORTED;
 }
 
 #define INT    NVML_VALUE_TYPE_UNSIGNED_INT

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Other people's programs, from Debian's archive, unpacked below the build folder: nothing is installed.
+
+    root = packages.unpacked()     # raises packages.Unavailable with the reason
+
+apt runs with a configuration of its own, so the machine's is neither read nor changed.
+"""
+import fcntl
+import glob
+import os
+import subprocess
+
+SUITE = "bookworm"
+KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
+NAMES = [
+    "gpustat", "hwloc-nox", "libhwloc-contrib-plugins", "libhwloc15", "libnvidia-ml-dev", "libnvidia-ml1", "nvidia-smi",
+    "nvtop", "python3-blessed", "python3-psutil", "python3-pynvml", "python3-six", "python3-wcwidth",
+]
+CONFIGURATION = """\
+APT::Architecture "amd64";
+APT::Architectures {{ "amd64"; }};
+APT::Sandbox::User "";
+Acquire::Retries "2";
+Acquire::http::Timeout "20";
+Dir::State "{here}/state";
+Dir::State::status "{here}/status";
+Dir::Cache "{here}/cache";
+Dir::Etc::sourcelist "{here}/sources.list";
+Dir::Etc::sourceparts "/dev/null";
+Dir::Etc::preferencesparts "/dev/null";
+Dir::Etc::trustedparts "/dev/null";
+"""
+
+
+class Unavailable(Exception):
+    pass
+
+
+def run(here, *command):
+    env = os.environ | {"APT_CONFIG": f"{here}/apt.conf", "LC_ALL": "C"}
+    try:
+        done = subprocess.run(command, cwd=f"{here}/debs", env=env, capture_output=True, text=True, timeout=240,
+                              stdin=subprocess.DEVNULL)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise Unavailable(f"the packages cannot be had: {error}") from error
+    if done.returncode:
+        said = (done.stderr.strip() or done.stdout.strip() or "no reason given").splitlines()[-1]
+        raise Unavailable(f"the packages cannot be had: {command[0]}: {said}")
+    return done.stdout
+
+
+def prepare(here):
+    for folder in ("debs", "state/lists/partial", "cache/archives/partial"):
+        os.makedirs(f"{here}/{folder}", exist_ok=True)
+    files = {
+        "apt.conf": CONFIGURATION.format(here=here),
+        "sources.list": f"deb [signed-by={KEYRING}] http://deb.debian.org/debian {SUITE} main contrib non-free\n",
+        "status": "",
+    }
+    for name, text in files.items():
+        with open(f"{here}/{name}", "w", encoding="utf-8") as file:
+            file.write(text)
+
+
+def unpacked():
+    """The folder in which they lie; the first call fetches them."""
+    here = os.environ["CARVE_TEST_VENDOR"]
+    if os.uname().machine != "x86_64":
+        raise Unavailable("NVIDIA's programs are fetched for x86-64 only")
+    if not os.path.exists(KEYRING):
+        raise Unavailable(f"the packages cannot be had: there is no {KEYRING}")
+    os.makedirs(here, exist_ok=True)
+    with open(f"{here}/lock", "w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        wanted = " ".join([SUITE, *NAMES])
+        stamp = f"{here}/unpacked"
+        if os.path.exists(stamp):
+            with open(stamp, encoding="utf-8") as file:
+                if file.read() == wanted:
+                    return f"{here}/root"
+        prepare(here)
+        run(here, "apt-get", "update", "-q", "-o", "APT::Update::Error-Mode=any")
+        run(here, "apt-get", "download", "-q", *NAMES)
+        for deb in glob.glob(f"{here}/debs/*.deb"):
+            run(here, "dpkg-deb", "-x", deb, f"{here}/root")
+        with open(stamp, "w", encoding="utf-8") as file:
+            file.write(wanted)
+    return f"{here}/root"
