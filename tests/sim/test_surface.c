@@ -89,7 +89,9 @@ TEST(before_init_every_call_answers_uninitialized)
 {
 	list_read();
 	for (unsigned i = 0; i < list.n; i++) {
-		if (text_starts(list.names[i], "nvmlInit"))
+		if (text_starts(list.names[i], "nvmlInit") ||
+			text_eq(list.names[i], "nvmlShutdown") ||
+			text_eq(list.names[i], "nvmlSystemGetNVMLVersion"))
 			continue;
 		CHECK_SAY(entry(list.names[i])(NULL, NULL, NULL, NULL, NULL, NULL) ==
 				  NVML_ERROR_UNINITIALIZED,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Our declarations of NVML against NVIDIA's: what both compile to, for every name that both have."""
+"""Our NVML against NVIDIA's: what both headers compile to, what both libraries answer without a driver."""
 import os
 import re
 import subprocess
@@ -67,15 +67,42 @@ def claim_sizes_offsets_and_constants_are_those_of_nvidias_header(root):
     assert not different, "\n".join(different)
 
 
-def claim_every_name_of_nvidias_own_library_is_in_ours(root):
-    def names(path):
-        out = subprocess.run(["nm", "-D", "--defined-only", path], check=True, capture_output=True, text=True).stdout
-        return {line.split()[-1].split("@")[0] for line in out.splitlines() if " T nvml" in line}
-
+def nvidias_library(root):
     folder = f"{root}/usr/lib/x86_64-linux-gnu/nvidia/current"
-    library = next(f"{folder}/{name}" for name in os.listdir(folder) if re.match(r"libnvidia-ml\.so\.\d+\.\d+", name))
-    missing = names(library) - names(vendor.LIBRARY)
+    return next(f"{folder}/{name}" for name in os.listdir(folder) if re.match(r"libnvidia-ml\.so\.\d+\.\d+", name))
+
+
+def names(path):
+    out = subprocess.run(["nm", "-D", "--defined-only", path], check=True, capture_output=True, text=True).stdout
+    return {line.split()[-1].split("@")[0] for line in out.splitlines() if " T nvml" in line}
+
+
+# Calls everything with NULLs, and asks for the words of every code.
+ASK = """
+import ctypes, sys
+library = ctypes.CDLL(sys.argv[1])
+for name in sys.argv[2:]:
+    function = getattr(library, name)
+    print(name, function(*[None] * 6), flush=True)
+library.nvmlErrorString.restype = ctypes.c_char_p
+for code in [*range(28), 999, 1000]:
+    print(code, library.nvmlErrorString(code).decode())
+"""
+
+
+def claim_every_name_of_nvidias_own_library_is_in_ours(root):
+    missing = names(nvidias_library(root)) - names(vendor.LIBRARY)
     assert not missing, f"not exported: {' '.join(sorted(missing))}"
+
+
+def claim_without_init_every_call_answers_as_nvidias_library(root):
+    library = nvidias_library(root)
+    asked = sorted(name for name in names(library) if not re.match(r"nvmlInit|nvmlErrorString|nvmlInternal", name))
+    with vendor.Node("a30x2") as node:
+        theirs, ours = (node.run("/usr/bin/python3", "-c", ASK, path, *asked) for path in (library, vendor.LIBRARY))
+    assert theirs[1] == ours[1] == 0, f"{theirs}\n{ours}"
+    different = [f"{a}, NVIDIA: {b}" for a, b in zip(ours[0].splitlines(), theirs[0].splitlines()) if a != b]
+    assert not different, "\n".join(different)
 
 
 vendor.main(globals())

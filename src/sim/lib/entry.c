@@ -18,11 +18,18 @@ static int no_gpu(const void *argument)
 	return NODE_ANY_GPU;
 }
 
+/* As in NVIDIA's library these work before nvmlInit as well. */
+static bool needs_no_init(const char *name)
+{
+	return text_starts(name, "nvmlInit") || text_eq(name, "nvmlShutdown") ||
+	       text_eq(name, "nvmlSystemGetNVMLVersion");
+}
+
 /* What every call meets first. Before nvmlInit there is no node to have rules. */
-static nvmlReturn_t enter(enum entry entry, bool starts, int gpu)
+static nvmlReturn_t enter(enum entry entry, bool may_be_first, int gpu)
 {
 	if (!session_is_on())
-		return starts ? NVML_SUCCESS : NVML_ERROR_UNINITIALIZED;
+		return may_be_first ? NVML_SUCCESS : NVML_ERROR_UNINITIALIZED;
 	return (nvmlReturn_t)inject_strike(session_node, entry, gpu);
 }
 
@@ -39,8 +46,7 @@ static nvmlReturn_t enter(enum entry entry, bool starts, int gpu)
 #define SIM_FN(name, params, args)                                                                 \
 	nvmlReturn_t name params                                                                   \
 	{                                                                                          \
-		nvmlReturn_t r =                                                                   \
-			enter(ENTRY_##name, text_starts(#name, "nvmlInit"), GPU_OF(FIRST args));   \
+		nvmlReturn_t r = enter(ENTRY_##name, needs_no_init(#name), GPU_OF(FIRST args));    \
                                                                                                    \
 		return r == NVML_SUCCESS ? sim_##name args : r;                                    \
 	}

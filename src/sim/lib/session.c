@@ -99,9 +99,18 @@ nvmlReturn_t sim_nvmlSystemGetDriverVersion(char *version, unsigned int length)
 
 nvmlReturn_t sim_nvmlSystemGetNVMLVersion(char *version, unsigned int length)
 {
-	const struct node_settings *settings = &session_node->settings;
+	const struct node_settings *settings;
 	char text[64];
+	nvmlReturn_t r;
 
+	if (!version || !length)
+		return NVML_ERROR_INVALID_ARGUMENT;
+	pthread_mutex_lock(&session_lock);
+	r = session_users ? NVML_SUCCESS : session_map();
+	settings = mapped ? &mapped->settings : NULL;
+	pthread_mutex_unlock(&session_lock);
+	if (r != NVML_SUCCESS)
+		return r;
 	snprintf(text, sizeof(text), "%d.%s", settings->cuda_version / 1000,
 		settings->driver_version);
 	return give_text(version, length, text);
@@ -145,11 +154,10 @@ const char *nvmlErrorString(nvmlReturn_t result)
 		"Corrupted infoROM", "GPU is lost", "GPU requires reset",
 		"GPU access blocked by the operating system", "Driver/library version mismatch",
 		"In use by another client", "Insufficient Memory", "No data",
-		("The requested vgpu operation is not available on target device, because ECC is "
-		 "enabled"),
-		"Insufficient Resources", "The requested frequency is not supported",
-		"Argument version mismatch", "Deprecated", "Not ready", "GPU not found",
-		"Invalid state", "Reset type not supported" };
+		"vGPU ECC not supported", "Insufficient Resources", "Invalid Frequency",
+		"Argument version mismatch", "Requested functionality has been deprecated",
+		"System is not in ready state", "GPU not found", "Invalid state",
+		"Reset type not supported" };
 
 	return (unsigned)result < ARRAY_SIZE(texts) ? texts[result] : "Unknown Error";
 }
