@@ -129,6 +129,54 @@ TEST(a_null_where_something_is_needed_is_an_invalid_argument)
 	sim_end();
 }
 
+TEST(a_handle_of_what_is_gone_is_an_invalid_argument)
+{
+	nvmlGpuInstance_t instance, gone_instance;
+	nvmlComputeInstance_t compute;
+	nvmlDevice_t mig;
+	nvmlGpuInstanceInfo_t info;
+
+	list_read();
+	sim_begin_product("H100-80", 1, "  mig: on\n  instances: [1g.10gb@0]\n");
+	CHECK_EQ(nvml.nvmlDeviceGetMigDeviceHandleByIndex(sim_gpu(0), 0, &mig), NVML_SUCCESS);
+	CHECK_EQ(nvml.nvmlDeviceGetGpuInstanceById(sim_gpu(0), 7, &instance), NVML_SUCCESS);
+	CHECK_EQ(nvml.nvmlGpuInstanceGetComputeInstanceById(instance, 0, &compute), NVML_SUCCESS);
+	CHECK_EQ(nvml.nvmlComputeInstanceDestroy(compute), NVML_SUCCESS);
+	each_with(mig, NVML_ERROR_INVALID_ARGUMENT);
+	gone_instance = instance;
+	CHECK_EQ(nvml.nvmlGpuInstanceDestroy(instance), NVML_SUCCESS);
+	CHECK_EQ(nvml.nvmlGpuInstanceGetInfo(gone_instance, &info), NVML_ERROR_INVALID_ARGUMENT);
+	/* One that is made anew in its place is another. */
+	CHECK_EQ(sim_make(sim_gpu(0), NVML_GPU_INSTANCE_PROFILE_1_SLICE, 0, &instance), 7);
+	CHECK_EQ(nvml.nvmlGpuInstanceGetInfo(gone_instance, &info), NVML_ERROR_INVALID_ARGUMENT);
+	CHECK_EQ(nvml.nvmlGpuInstanceGetInfo(instance, &info), NVML_SUCCESS);
+	each_with(mig, NVML_ERROR_INVALID_ARGUMENT);
+	sim_end();
+}
+
+TEST(a_lost_gpu_is_lost_to_every_call_but_those_for_who_it_is)
+{
+	unsigned n_lost = 0, n_known = 0;
+
+	list_read();
+	sim_begin("h200");
+	CHECK_EQ(SIM("lose", "0", "--dir", sim_dir), 0);
+	for (unsigned i = 0; i < list.n; i++) {
+		const char *name = list.names[i];
+		nvmlReturn_t r;
+
+		if (!takes_device(name))
+			continue;
+		r = entry(name)(sim_gpu(0), NULL, NULL, NULL, NULL, NULL);
+		n_lost += r == NVML_ERROR_GPU_IS_LOST;
+		n_known += r == NVML_ERROR_INVALID_ARGUMENT;
+		CHECK_SAY(r == NVML_ERROR_GPU_IS_LOST || r == NVML_ERROR_INVALID_ARGUMENT, "%s: %d",
+			name, (int)r);
+	}
+	CHECK_SAY(n_lost > 150 && n_known < 50, "%u lost, %u known", n_lost, n_known);
+	sim_end();
+}
+
 /* A good handle and NULLs: whatever is said, nothing is written through them. */
 TEST(no_call_follows_a_null)
 {
