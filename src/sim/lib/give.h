@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * Calls that give one value of a GPU. `at` is its place, under the lock and without dead processes.
- * What is wrong with the arguments is said before what the GPU cannot.
+ * Calls that give one value of a GPU. `at` is its place, under the lock; with HANDLE_LIVE among the
+ * kinds, without processes that died. What is wrong with the arguments is said before what the GPU
+ * cannot.
  */
 
 #include "sim/lib/place.h"
+
+#define HANDLE_LIVE 0x200
 
 /* name(device, type *ret): `value` where `is_supported`. */
 #define GIVE_WHERE(name, kinds, type, is_supported, value)                                         \
@@ -16,7 +19,8 @@
                                                                                                    \
 		if (r != NVML_SUCCESS)                                                             \
 			return r;                                                                  \
-		place_reap(&at);                                                                   \
+		if ((kinds)&HANDLE_LIVE)                                                           \
+			place_reap(&at);                                                           \
 		if (!ret)                                                                          \
 			r = NVML_ERROR_INVALID_ARGUMENT;                                           \
 		else if (!(is_supported))                                                          \
@@ -37,7 +41,8 @@
                                                                                                    \
 		if (r != NVML_SUCCESS)                                                             \
 			return r;                                                                  \
-		place_reap(&at);                                                                   \
+		if ((kinds)&HANDLE_LIVE)                                                           \
+			place_reap(&at);                                                           \
 		if (!ret || !(is_valid))                                                           \
 			r = NVML_ERROR_INVALID_ARGUMENT;                                           \
 		else if (!(is_supported))                                                          \

@@ -41,13 +41,13 @@ nvmlReturn_t sim_nvmlDeviceGetMemoryInfo(nvmlDevice_t device, nvmlMemory_t *memo
 }
 
 /* A GPU in MIG mode and its MIG devices have none to tell. */
-GIVE_WHERE(nvmlDeviceGetUtilizationRates, HANDLE_GPU | HANDLE_MIG, nvmlUtilization_t,
+GIVE_WHERE(nvmlDeviceGetUtilizationRates, HANDLE_LIVE | HANDLE_GPU | HANDLE_MIG, nvmlUtilization_t,
 	!at.state->mig_current,
 	((nvmlUtilization_t){ process_busy(at.state, NVML_NO_INSTANCE),
 		process_busy(at.state, NVML_NO_INSTANCE) / 2 }))
 
 /* Kibibytes per second: the more the busier. */
-GIVE_WHICH(nvmlDeviceGetPcieThroughput, HANDLE_GPU, nvmlPcieUtilCounter_t,
+GIVE_WHICH(nvmlDeviceGetPcieThroughput, HANDLE_LIVE | HANDLE_GPU, nvmlPcieUtilCounter_t,
 	which <= NVML_PCIE_UTIL_RX_BYTES, unsigned int, true,
 	process_busy(at.state, NVML_NO_INSTANCE) * 1024)
 

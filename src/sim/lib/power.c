@@ -9,6 +9,7 @@
 #include "sim/node/process.h"
 
 #define PRODUCT	 at.gpu->product
+#define LIVE	 (HANDLE_GPU | HANDLE_LIVE)
 #define STEP_MHZ 15 /* between the clocks that may be asked for */
 #define SLOWDOWN 89
 #define REASONS	 0x1efull
@@ -22,7 +23,7 @@ static const unsigned threshold_degrees[] = {
 
 /* ---- power ---- */
 
-GIVE(nvmlDeviceGetPowerUsage, HANDLE_GPU, unsigned int, load_power_mw(at.gpu, at.state))
+GIVE(nvmlDeviceGetPowerUsage, LIVE, unsigned int, load_power_mw(at.gpu, at.state))
 GIVE(nvmlDeviceGetEnforcedPowerLimit, HANDLE_GPU, unsigned int,
 	load_power_limit_mw(at.gpu, at.state))
 GIVE(nvmlDeviceGetPowerManagementLimit, HANDLE_GPU, unsigned int,
@@ -31,7 +32,7 @@ GIVE(nvmlDeviceGetPowerManagementDefaultLimit, HANDLE_GPU, unsigned int,
 	PRODUCT.power_limit_w * 1000)
 GIVE(nvmlDeviceGetPowerManagementMode, HANDLE_GPU, nvmlEnableState_t, NVML_FEATURE_ENABLED)
 GIVE(nvmlDeviceGetPowerSource, HANDLE_GPU, nvmlPowerSource_t, NVML_POWER_SOURCE_AC)
-GIVE_WHERE(nvmlDeviceGetTotalEnergyConsumption, HANDLE_GPU, unsigned long long, true,
+GIVE_WHERE(nvmlDeviceGetTotalEnergyConsumption, LIVE, unsigned long long, true,
 	load_energy_mj(at.gpu, at.state, now_ns()))
 
 /* Compute GPUs with MIG stay in P0; the others rest in P8. */
@@ -41,8 +42,8 @@ static nvmlPstates_t performance_state(const struct place *at)
 										   : NVML_PSTATE_8;
 }
 
-GIVE(nvmlDeviceGetPowerState, HANDLE_GPU, nvmlPstates_t, performance_state(&at))
-GIVE(nvmlDeviceGetPerformanceState, HANDLE_GPU, nvmlPstates_t, performance_state(&at))
+GIVE(nvmlDeviceGetPowerState, LIVE, nvmlPstates_t, performance_state(&at))
+GIVE(nvmlDeviceGetPerformanceState, LIVE, nvmlPstates_t, performance_state(&at))
 
 nvmlReturn_t sim_nvmlDeviceGetSupportedPerformanceStates(
 	nvmlDevice_t device, nvmlPstates_t *states, unsigned int size)
@@ -118,7 +119,7 @@ static unsigned clock_wished(const struct place *at, nvmlClockType_t type)
 
 #define IS_CLOCK (which < NVML_CLOCK_COUNT)
 
-GIVE_WHICH(nvmlDeviceGetClockInfo, HANDLE_GPU, nvmlClockType_t, IS_CLOCK, unsigned int, true,
+GIVE_WHICH(nvmlDeviceGetClockInfo, LIVE, nvmlClockType_t, IS_CLOCK, unsigned int, true,
 	clock_now(&at, which))
 GIVE_WHICH(nvmlDeviceGetMaxClockInfo, HANDLE_GPU, nvmlClockType_t, IS_CLOCK, unsigned int, true,
 	clock_most(&at, which))
@@ -219,15 +220,15 @@ static unsigned long long reasons_now(const struct place *at)
 	       (load_is_capped(at->gpu, at->state) ? nvmlClocksEventReasonSwPowerCap : 0);
 }
 
-GIVE(nvmlDeviceGetCurrentClocksEventReasons, HANDLE_GPU, unsigned long long, reasons_now(&at))
-GIVE(nvmlDeviceGetCurrentClocksThrottleReasons, HANDLE_GPU, unsigned long long, reasons_now(&at))
+GIVE(nvmlDeviceGetCurrentClocksEventReasons, LIVE, unsigned long long, reasons_now(&at))
+GIVE(nvmlDeviceGetCurrentClocksThrottleReasons, LIVE, unsigned long long, reasons_now(&at))
 GIVE(nvmlDeviceGetSupportedClocksEventReasons, HANDLE_GPU, unsigned long long, REASONS)
 GIVE(nvmlDeviceGetSupportedClocksThrottleReasons, HANDLE_GPU, unsigned long long, REASONS)
 
 /* ---- temperature and fans ---- */
 
-GIVE_WHICH(nvmlDeviceGetTemperature, HANDLE_GPU, nvmlTemperatureSensors_t,
-	which == NVML_TEMPERATURE_GPU, unsigned int, true, load_degrees(at.state))
+GIVE_WHICH(nvmlDeviceGetTemperature, LIVE, nvmlTemperatureSensors_t, which == NVML_TEMPERATURE_GPU,
+	unsigned int, true, load_degrees(at.state))
 GIVE_WHICH(nvmlDeviceGetTemperatureThreshold, HANDLE_GPU, nvmlTemperatureThresholds_t,
 	which <= NVML_TEMPERATURE_THRESHOLD_GPU_MAX, unsigned int, true, threshold_degrees[which])
 
