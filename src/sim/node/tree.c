@@ -1,231 +1,263 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The parts of the tree that stay as they are while the node lives. */
-#include "sim/node/tree.h"
+/*
+ * Looking things up in the table. A path is followed down a row's pattern part by part; a part in
+ * braces is tried with all that the node has of its kind now, so what is not there does not match.
+ * A row that is followed to its end is the entry; one that goes on makes the path a directory.
+ */
+#include "sim/node/tree_table.h"
 
-#include "base/error.h"
-#include "base/io.h"
+#include "abi/nvml.h"
+#include "base/list.h"
 #include "base/text.h"
+#include "sim/node/gpu.h"
 #include "sim/node/identity.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-/* Where files are put: errors are kept, so that the tree is written as one list. */
-struct writer {
-	const struct node *node;
-	int result;
-	char failed[TREE_PATH_MAX];
+/* What the parts in braces stand for so far; NVML_NO_INSTANCE: nothing yet. */
+struct place {
+	uint32_t gpu, gi, ci;
 };
 
-static void writer_note(struct writer *w, int r, const char *path)
+#define NOWHERE ((struct place){ NVML_NO_INSTANCE, NVML_NO_INSTANCE, NVML_NO_INSTANCE })
+
+struct kind {
+	const char *word;
+	uint32_t most;
+};
+
+enum { KIND_GPU, KIND_PCI, KIND_RENDER, KIND_GI, KIND_CI };
+static const struct kind kinds[] = {
+	[KIND_GPU] = { "{gpu}", NODE_GPUS },
+	[KIND_PCI] = { "{pci}", NODE_GPUS },
+	[KIND_RENDER] = { "{render}", NODE_GPUS },
+	[KIND_GI] = { "{gi}", GPU_INSTANCES },
+	[KIND_CI] = { "{ci}", PRODUCT_COMPUTE },
+};
+
+static size_t part_length(const char *path)
 {
-	if (r < 0 && w->result == 0) {
-		w->result = r;
-		text_copy(w->failed, sizeof(w->failed), path);
+	return strcspn(path, "/");
+}
+
+static const char *part_next(const char *path)
+{
+	path += part_length(path);
+	return *path ? path + 1 : path;
+}
+
+/* Lets a part's word stand for number `n`; false if the node has no such thing, or another is
+ * meant. */
+static bool place_set(const struct node *node, struct place *place, unsigned kind, uint32_t n)
+{
+	uint32_t *at = kind == KIND_GI ? &place->gi : kind == KIND_CI ? &place->ci : &place->gpu;
+	const struct gpu_instance *instance;
+
+	if (*at != NVML_NO_INSTANCE && *at != n)
+		return false;
+	*at = n;
+	if (place->gpu >= node->n_gpus)
+		return false;
+	if (kind != KIND_GI && kind != KIND_CI)
+		return true;
+	instance = &gpu_now(&node->gpus[place->gpu])->instances[place->gi];
+	return instance->serial && (kind == KIND_GI || instance->compute[n].serial);
+}
+
+/*
+ * The nth name that the first part of a pattern can have here, with what it stands for in *place:
+ * 1 if there is one, 0 if not this one, -1 past the end.
+ */
+static int part_name(const struct node *node, const char *pattern, uint32_t n, struct place *place,
+	char ret_name[TREE_NAME_MAX])
+{
+	size_t length = part_length(pattern), before;
+	const char *brace = memchr(pattern, '{', length);
+	char value[PCI_TEXT_MAX];
+	unsigned kind = 0;
+
+	if (!brace) {
+		snprintf(ret_name, TREE_NAME_MAX, "%.*s", (int)length, pattern);
+		return n == 0 ? 1 : -1;
 	}
+	while (!text_starts(brace, kinds[kind].word))
+		kind++;
+	if (n >= kinds[kind].most)
+		return -1;
+	if (!place_set(node, place, kind, n))
+		return 0;
+	before = (size_t)(brace - pattern);
+	if (kind == KIND_PCI)
+		identity_pci_text(&node->gpus[n], value);
+	else
+		snprintf(value, sizeof(value), "%u", kind == KIND_RENDER ? 128 + n : n);
+	snprintf(ret_name, TREE_NAME_MAX, "%.*s%s", (int)before, pattern, value);
+	return 1;
 }
 
-static const char *path_of(const struct writer *w, const char *path, char ret_path[TREE_PATH_MAX])
+/* Follows a path; where it ends, *ret_rest is what is left of the pattern. */
+static bool follow(const struct node *node, const char *pattern, const char *path,
+	struct place *place, const char **ret_rest)
 {
-	snprintf(ret_path, TREE_PATH_MAX, "%s/root/%s", w->node->dir, path);
-	return ret_path;
-}
+	char name[TREE_NAME_MAX];
+	size_t length = part_length(path);
+	struct place here;
+	int r;
 
-static void put_dir(struct writer *w, const char *path, unsigned mode)
-{
-	char full[TREE_PATH_MAX], part[160];
-
-	for (const char *slash = strchr(path, '/'); slash; slash = strchr(slash + 1, '/')) {
-		snprintf(part, sizeof(part), "%.*s", (int)(slash - path), path);
-		writer_note(w, tree_put_dir(path_of(w, part, full), 0755), full);
+	if (!*path) {
+		*ret_rest = pattern;
+		return true;
 	}
-	writer_note(w, tree_put_dir(path_of(w, path, full), mode), full);
-}
-
-__attribute__((format(printf, 4, 5))) static void put(
-	struct writer *w, unsigned mode, const char *path, const char *format, ...)
-{
-	char full[TREE_PATH_MAX], text[1024];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
-	va_end(args);
-	writer_note(w, tree_put(path_of(w, path, full), mode, text), full);
-}
-
-static void put_node(
-	struct writer *w, const char *path, unsigned mode, uint32_t major, uint32_t minor)
-{
-	char full[TREE_PATH_MAX];
-
-	writer_note(w, tree_put_node(w->node, path_of(w, path, full), mode, major, minor), full);
-}
-
-static void put_link(struct writer *w, const char *target, const char *path)
-{
-	char full[TREE_PATH_MAX];
-
-	writer_note(w, symlink(target, path_of(w, path, full)) < 0 ? -errno : 0, full);
-}
-
-/* Directories whose entries come and go with instances. */
-static unsigned changing_mode(const struct node *node)
-{
-	return node->settings.anyone_may_change ? 0777 : 0755;
-}
-
-static void put_minors(struct writer *w)
-{
-	char full[TREE_PATH_MAX];
-	AUTO_BUF text = { 0 };
-
-	buf_addf(&text, "config %d\nmonitor %d\n", CAP_MINOR_CONFIG, CAP_MINOR_MONITOR);
-	for (unsigned gpu = 0; gpu < CAP_GPUS; gpu++) {
-		for (unsigned gi = 0; gi < CAP_INSTANCES; gi++) {
-			buf_addf(&text, "gpu%u/gi%u/access %u\n", gpu, gi,
-				identity_instance_minor(gpu, gi));
-			for (unsigned ci = 0; ci < CAP_COMPUTES; ci++)
-				buf_addf(&text, "gpu%u/gi%u/ci%u/access %u\n", gpu, gi, ci,
-					identity_compute_minor(gpu, gi, ci));
+	if (!*pattern)
+		return false;
+	for (uint32_t n = 0; here = *place, (r = part_name(node, pattern, n, &here, name)) >= 0;
+		n++) {
+		if (r == 0 || strlen(name) != length || memcmp(name, path, length) != 0)
+			continue;
+		if (follow(node, part_next(pattern), part_next(path), &here, ret_rest)) {
+			*place = here;
+			return true;
 		}
 	}
-	writer_note(w,
-		tree_put(path_of(w, "proc/driver/nvidia-caps/mig-minors", full), 0444,
-			buf_text(&text)),
-		full);
+	return false;
 }
 
-static void put_driver(struct writer *w)
+static bool row_follow(const struct node *node, const struct tree_row *row, const char *path,
+	struct place *place, const char **ret_rest)
 {
-	const struct node_settings *settings = &w->node->settings;
-
-	put_dir(w, "proc/driver/nvidia/gpus", 0755);
-	put_dir(w, "proc/driver/nvidia/capabilities/mig", 0755);
-	put_dir(w, "proc/driver/nvidia-caps", 0755);
-	put_dir(w, "sys/module/nvidia", 0755);
-	put(w, 0444, "proc/driver/nvidia/version",
-		"NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  %s  Release Build  "
-		"(carve-sim)\nGCC version:  gcc version 12.2.0\n",
-		settings->driver_version);
-	put(w, 0444, "sys/module/nvidia/version", "%s\n", settings->driver_version);
-	put(w, 0444, "proc/devices",
-		"Character devices:\n  1 mem\n  5 /dev/tty\n%3u nvidia\n%3u nvidia-frontend\n"
-		"%3u nvidiactl\n%3u drm\n%3u nvidia-uvm\n%3u nvidia-caps\n\nBlock devices:\n",
-		settings->major_nvidia, settings->major_nvidia, settings->major_nvidia,
-		settings->major_drm, settings->major_uvm, settings->major_caps);
-	put(w, 0400, "proc/driver/nvidia/capabilities/mig/config",
-		"DeviceFileMinor: %d\nDeviceFileMode: %u\nDeviceFileModify: 1\n", CAP_MINOR_CONFIG,
-		0400);
-	put(w, 0444, "proc/driver/nvidia/capabilities/mig/monitor",
-		"DeviceFileMinor: %d\nDeviceFileMode: %u\nDeviceFileModify: 1\n", CAP_MINOR_MONITOR,
-		0444);
-	put_minors(w);
-
-	put_dir(w, "dev/dri", 0755);
-	put_dir(w, "dev/nvidia-caps", changing_mode(w->node));
-	put_node(w, "dev/nvidiactl", 0666, settings->major_nvidia, 255);
-	put_node(w, "dev/nvidia-uvm", 0666, settings->major_uvm, 0);
-	put_node(w, "dev/nvidia-uvm-tools", 0666, settings->major_uvm, 1);
-	put_node(w, "dev/nvidia-caps/nvidia-cap1", 0400, settings->major_caps, CAP_MINOR_CONFIG);
-	put_node(w, "dev/nvidia-caps/nvidia-cap2", 0444, settings->major_caps, CAP_MINOR_MONITOR);
+	*place = NOWHERE;
+	if (!follow(node, row->path, path, place, ret_rest))
+		return false;
+	return !row->has || place->gpu == NVML_NO_INSTANCE || row->has(&node->gpus[place->gpu]);
 }
 
-static void put_gpu(struct writer *w, unsigned index)
+static uint32_t major_of(const struct node *node, const char *path)
 {
-	const struct node_settings *settings = &w->node->settings;
-	const struct gpu *gpu = &w->node->gpus[index];
-	char path[128], pci[PCI_TEXT_MAX];
+	const struct node_settings *settings = &node->settings;
 
-	identity_pci_text(gpu, pci);
-	snprintf(path, sizeof(path), "proc/driver/nvidia/gpus/%s", pci);
-	put_dir(w, path, 0755);
-	snprintf(path, sizeof(path), "proc/driver/nvidia/gpus/%s/information", pci);
-	put(w, 0444, path,
-		"Model: \t\t %s\nIRQ:   \t\t %u\nGPU UUID: \t %s\nVideo BIOS: \t ??.??.??.??.??\n"
-		"Bus Type: \t PCIe\nDMA Size: \t 52 bits\nDMA Mask: \t 0xfffffffffffff\n"
-		"Bus Location: \t %s\nDevice Minor: \t %u\nGPU Firmware: \t %s\nGPU Excluded:\t "
-		"No\n",
-		gpu->product.name, 100 + index, gpu->uuid, pci, index, settings->driver_version);
-	snprintf(path, sizeof(path), "proc/driver/nvidia/capabilities/gpu%u/mig", index);
-	if (gpu->product.slots)
-		put_dir(w, path, changing_mode(w->node));
-
-	snprintf(path, sizeof(path), "dev/nvidia%u", index);
-	put_node(w, path, 0666, settings->major_nvidia, index);
-	snprintf(path, sizeof(path), "dev/dri/card%u", index);
-	put_node(w, path, 0660, settings->major_drm, index);
-	snprintf(path, sizeof(path), "dev/dri/renderD%u", 128 + index);
-	put_node(w, path, 0666, settings->major_drm, 128 + index);
+	if (text_starts(path, "dev/nvidia-caps/"))
+		return settings->major_caps;
+	if (text_starts(path, "dev/dri/"))
+		return settings->major_drm;
+	return text_starts(path, "dev/nvidia-uvm") ? settings->major_uvm : settings->major_nvidia;
 }
 
-static void put_pci(struct writer *w, unsigned index)
+static void entry_fill(const struct node *node, const struct tree_row *row,
+	const struct place *place, struct tree_entry *entry)
 {
-	const struct gpu *gpu = &w->node->gpus[index];
-	char path[160], target[160], pci[PCI_TEXT_MAX];
-	int n;
+	*entry = (struct tree_entry){ .type = row->type,
+		.writes = row->writes,
+		.mode = row->mode,
+		.gpu = place->gpu,
+		.gi = place->gi,
+		.ci = place->ci,
+		.minor_no = row->minor_no,
+		.modify = 1,
+		.row = row };
+	if (place->gi != NVML_NO_INSTANCE) {
+		const struct gpu_instance *instance =
+			&gpu_now(&node->gpus[place->gpu])->instances[place->gi];
 
-	n = snprintf(path, sizeof(path), "sys/bus/pci/devices/%s", identity_pci_text(gpu, pci));
-#define PCI_FILE(name, ...)                                                                        \
-	do {                                                                                       \
-		snprintf(path + n, sizeof(path) - (size_t)n, "/" name);                            \
-		put(w, 0444, path, __VA_ARGS__);                                                   \
-	} while (0)
-	put_dir(w, path, 0755);
-	PCI_FILE("vendor", "0x10de\n");
-	PCI_FILE("device", "0x%04x\n", gpu->product.device_id);
-	PCI_FILE("subsystem_vendor", "0x10de\n");
-	PCI_FILE("subsystem_device", "0x%04x\n", gpu->product.subsystem_id);
-	PCI_FILE("class", "0x030200\n");
-	PCI_FILE("revision", "0xa1\n");
-	PCI_FILE("numa_node", "%d\n", gpu->numa_node);
-	PCI_FILE("uevent", "DRIVER=nvidia\nPCI_CLASS=30200\nPCI_ID=10DE:%04X\nPCI_SLOT_NAME=%s\n",
-		gpu->product.device_id, pci);
-	if (gpu->product.total_vfs) {
-		PCI_FILE("sriov_totalvfs", "%u\n", gpu->product.total_vfs);
-		PCI_FILE("sriov_numvfs", "0\n");
-		PCI_FILE("sriov_drivers_autoprobe", "1\n");
+		entry->serial = place->ci == NVML_NO_INSTANCE ? instance->serial
+							      : instance->compute[place->ci].serial;
+		entry->minor_no =
+			place->ci == NVML_NO_INSTANCE
+				? identity_instance_minor(place->gpu, place->gi)
+				: identity_compute_minor(place->gpu, place->gi, place->ci);
 	}
-#undef PCI_FILE
-	snprintf(path + n, sizeof(path) - (size_t)n, "/driver");
-	put_link(w, "../../drivers/nvidia", path);
-	snprintf(path + n, sizeof(path) - (size_t)n, "/drm/card%u", index);
-	put_dir(w, path, 0755);
-	snprintf(path + n, sizeof(path) - (size_t)n, "/drm/card%u/device", index);
-	put_link(w, "../..", path);
-	snprintf(path + n, sizeof(path) - (size_t)n, "/drm/renderD%u", 128 + index);
-	put_dir(w, path, 0755);
-	snprintf(path + n, sizeof(path) - (size_t)n, "/drm/renderD%u/device", 128 + index);
-	put_link(w, "../..", path);
-	snprintf(path, sizeof(path), "sys/bus/pci/drivers/nvidia/%s", pci);
-	snprintf(target, sizeof(target), "../../devices/%s", pci);
-	put_link(w, target, path);
-	snprintf(path, sizeof(path), "sys/class/drm/card%u", index);
-	snprintf(target, sizeof(target), "../../bus/pci/devices/%s/drm/card%u", pci, index);
-	put_link(w, target, path);
-	snprintf(path, sizeof(path), "sys/class/drm/renderD%u", 128 + index);
-	snprintf(
-		target, sizeof(target), "../../bus/pci/devices/%s/drm/renderD%u", pci, 128 + index);
-	put_link(w, target, path);
+	if (row->type != TREE_DEVICE)
+		return;
+	entry->major_no = major_of(node, row->path);
+	if (place->gpu != NVML_NO_INSTANCE)
+		entry->minor_no += place->gpu;
 }
 
-int tree_make(struct node *node, struct error *err)
+int tree_find(struct node *node, const char *path, struct tree_entry *ret_entry)
 {
-	struct writer w = { .node = node };
+	struct tree_entry entry = { .type = TREE_DIR, .mode = 0755 };
+	bool found = false;
+	struct place place;
+	const char *rest;
 
-	writer_note(&w, tree_put_dir(path_of(&w, "", w.failed), 0755), w.failed);
-	put_driver(&w);
-	put_dir(&w, "sys/bus/pci/drivers/nvidia", 0755);
-	put_dir(&w, "sys/class/drm", 0755);
-	for (unsigned i = 0; i < node->n_gpus; i++) {
-		put_gpu(&w, i);
-		put_pci(&w, i);
+	node_lock(node);
+	for (unsigned i = 0; i < tree_n_rows; i++) {
+		if (!row_follow(node, &tree_rows[i], path, &place, &rest))
+			continue;
+		found = true;
+		if (*rest)
+			continue;
+		entry_fill(node, &tree_rows[i], &place, &entry);
+		break;
 	}
-	if (w.result < 0)
-		return error_set(
-			err, w.result, "cannot make %s: %s", w.failed, strerror(-w.result));
+	node_unlock(node);
+	if (!found)
+		return -ENOENT;
+	*ret_entry = entry;
 	return 0;
+}
+
+struct name {
+	char text[TREE_NAME_MAX];
+};
+
+void tree_list(struct node *node, const char *path, void (*visit)(void *context, const char *name),
+	void *context)
+{
+	VEC(struct name) names = { 0 };
+	struct place place, here;
+	const char *rest;
+
+	node_lock(node);
+	for (unsigned i = 0; i < tree_n_rows; i++) {
+		struct name one;
+		int r;
+
+		if (!row_follow(node, &tree_rows[i], path, &place, &rest) || !*rest)
+			continue;
+		for (uint32_t n = 0;
+			here = place, (r = part_name(node, rest, n, &here, one.text)) >= 0; n++) {
+			bool is_new = r > 0;
+
+			if (is_new && tree_rows[i].has && here.gpu != NVML_NO_INSTANCE)
+				is_new = tree_rows[i].has(&node->gpus[here.gpu]);
+			for (size_t k = 0; is_new && k < names.n; k++)
+				is_new = !text_eq(names.at[k].text, one.text);
+			if (is_new)
+				*vec_add(&names) = one;
+		}
+	}
+	node_unlock(node);
+	for (size_t i = 0; i < names.n; i++)
+		visit(context, names.at[i].text);
+	vec_done(&names);
+}
+
+void tree_text(struct node *node, const struct tree_entry *entry, struct buf *text)
+{
+	if (entry->row && entry->row->text)
+		entry->row->text(node, entry, text);
+}
+
+/* As pci_sysfs.c and iov.c of the kernel; a driver without vGPU makes no virtual functions. */
+int tree_store(struct node *node, const struct tree_entry *entry, const char *text)
+{
+	uint32_t value, most = node->gpus[entry->gpu].product.total_vfs;
+	char word[16];
+
+	snprintf(word, sizeof(word), "%.*s", (int)strcspn(text, "\n"), text);
+	if (parse_u32(word, &value) < 0)
+		return -EINVAL;
+	if (strstr(entry->row->path, "/sriov_numvfs"))
+		return value > most ? -ERANGE : value ? -ENOENT : 0;
+	if (value != 1)
+		return -EINVAL;
+	switch (gpu_reset(node, entry->gpu)) {
+	case NVML_SUCCESS:
+		return 0;
+	case NVML_ERROR_IN_USE:
+		return -EBUSY;
+	default:
+		return -ENOTTY;
+	}
 }

@@ -4,7 +4,7 @@
  * the nodes /dev/nvidia-caps/nvidia-capM that belong to them. What is there is read from the
  * directories, never remembered, so that any half-done work of a killed process is put right.
  */
-#include "sim/node/tree.h"
+#include "sim/node/tree_table.h"
 
 #include "base/text.h"
 #include "sim/node/identity.h"
@@ -44,7 +44,9 @@ static struct wanted wanted_of(struct node *node, unsigned gpu)
 
 static int put_access(const char *dir, uint32_t minor)
 {
-	char path[TREE_PATH_MAX + 16], text[96];
+	struct tree_entry entry = { .minor_no = minor, .modify = 1 };
+	char path[TREE_PATH_MAX + 16];
+	AUTO_BUF text = { 0 };
 	int r = tree_put_dir(dir, 0755);
 
 	if (r < 0)
@@ -52,9 +54,8 @@ static int put_access(const char *dir, uint32_t minor)
 	snprintf(path, sizeof(path), "%s/access", dir);
 	if (access(path, F_OK) == 0)
 		return 0;
-	snprintf(text, sizeof(text),
-		"DeviceFileMinor: %u\nDeviceFileMode: %u\nDeviceFileModify: 1\n", minor, 0444);
-	return tree_put(path, 0444, text);
+	text_access(NULL, &entry, &text);
+	return tree_put(path, 0444, buf_text(&text), text.length);
 }
 
 static int put_node(const struct node *node, uint32_t minor)

@@ -12,7 +12,7 @@
 #include <sys/statvfs.h>
 #include <sys/sysmacros.h>
 
-int tree_put(const char *path, unsigned mode, const char *text)
+int tree_put(const char *path, unsigned mode, const char *text, size_t length)
 {
 	char temporary[TREE_PATH_MAX + 4];
 	AUTO_CLOSE int fd = -1;
@@ -22,7 +22,7 @@ int tree_put(const char *path, unsigned mode, const char *text)
 	fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode | 0200);
 	if (fd < 0)
 		return -errno;
-	r = write_all(fd, text, strlen(text));
+	r = write_all(fd, text, length);
 	/* Not the caller's umask: other users read the tree. */
 	if (r == 0 && fchmod(fd, mode) < 0)
 		r = -errno;
@@ -40,12 +40,12 @@ int tree_put_dir(const char *path, unsigned mode)
 	return chmod(path, mode) < 0 ? -errno : 0;
 }
 
-int tree_put_node(
-	const struct node *node, const char *path, unsigned mode, uint32_t major, uint32_t minor)
+int tree_put_node(const struct node *node, const char *path, unsigned mode, uint32_t major_no,
+	uint32_t minor_no)
 {
 	if (!node->settings.real_nodes)
-		return tree_put(path, mode, "");
-	if (mknod(path, S_IFCHR | mode, makedev(major, minor)) < 0 && errno != EEXIST)
+		return tree_put(path, mode, "", 0);
+	if (mknod(path, S_IFCHR | mode, makedev(major_no, minor_no)) < 0 && errno != EEXIST)
 		return -errno;
 	return chmod(path, mode) < 0 ? -errno : 0;
 }

@@ -111,7 +111,7 @@ static int put_programs(const char *dir, struct error *err)
 	snprintf(path, sizeof(path), "%s/bin/nvidia-smi", dir);
 	snprintf(text, sizeof(text), "#!/bin/sh\nCARVE_SIM_NODE='%s' exec '%s' nvidia-smi \"$@\"\n",
 		dir, where_self());
-	r = tree_put(path, 0755, text);
+	r = tree_put(path, 0755, text, strlen(text));
 	snprintf(path, sizeof(path), "%s/bin/carve-sim", dir);
 	if (r == 0 && symlink(where_self(), path) < 0)
 		r = -errno;
@@ -137,7 +137,7 @@ static int put_dirs(const char *dir, struct error *err)
 static int fill_node(const struct build *build, const struct machine *machine, struct node *node,
 	struct error *err)
 {
-	int r = tree_make(node, err);
+	int r = tree_make(node, true, err);
 
 	for (unsigned i = 0; r == 0 && i < build->n_inject; i++) {
 		uint32_t id;

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* The table behind tree.h, and the functions that compute what its files hold. */
+
+#include "sim/node/tree.h"
+
+/*
+ * A path whose parts in braces stand for what the node has: {gpu} an index, {pci} a PCI address,
+ * {render} 128 and an index, {gi} and {ci} instances of the GPU. Directories on the way are
+ * implied.
+ */
+struct tree_row {
+	const char *path;
+	enum tree_type type;
+	unsigned mode;
+	void (*text)(struct node *node, const struct tree_entry *entry, struct buf *text);
+	bool (*has)(const struct gpu *gpu); /* NULL: all GPUs */
+	enum tree_writes writes;
+	uint32_t minor_no; /* of a device or capability without an instance */
+};
+
+extern const struct tree_row tree_rows[];
+extern const unsigned tree_n_rows;
+
+void text_access(struct node *node, const struct tree_entry *entry, struct buf *text);
+void text_devices(struct node *node, const struct tree_entry *entry, struct buf *text);
+void text_information(struct node *node, const struct tree_entry *entry, struct buf *text);
+void text_mig_minors(struct node *node, const struct tree_entry *entry, struct buf *text);
+void text_nvlink_minors(struct node *node, const struct tree_entry *entry, struct buf *text);
+void text_params(struct node *node, const struct tree_entry *entry, struct buf *text);
+void text_version(struct node *node, const struct tree_entry *entry, struct buf *text);
+
+void text_module_version(struct node *node, const struct tree_entry *entry, struct buf *text);
+void text_module_state(struct node *node, const struct tree_entry *entry, struct buf *text);
+void text_class(struct node *node, const struct tree_entry *entry, struct buf *text);
+void text_config(struct node *node, const struct tree_entry *entry, struct buf *text);
+void text_device(struct node *node, const struct tree_entry *entry, struct buf *text);
+void text_drm_dev(struct node *node, const struct tree_entry *entry, struct buf *text);
+void text_drm_uevent(struct node *node, const struct tree_entry *entry, struct buf *text);
+void text_irq(struct node *node, const struct tree_entry *entry, struct buf *text);
+void text_link_speed(struct node *node, const struct tree_entry *entry, struct buf *text);
+void text_link_width(struct node *node, const struct tree_entry *entry, struct buf *text);
+void text_numa_node(struct node *node, const struct tree_entry *entry, struct buf *text);
+void text_one(struct node *node, const struct tree_entry *entry, struct buf *text);
+void text_revision(struct node *node, const struct tree_entry *entry, struct buf *text);
+void text_subsystem_device(struct node *node, const struct tree_entry *entry, struct buf *text);
+void text_total_vfs(struct node *node, const struct tree_entry *entry, struct buf *text);
+void text_uevent(struct node *node, const struct tree_entry *entry, struct buf *text);
+void text_vendor(struct node *node, const struct tree_entry *entry, struct buf *text);
+void text_zero(struct node *node, const struct tree_entry *entry, struct buf *text);
+
+void link_driver(struct node *node, const struct tree_entry *entry, struct buf *text);
+void link_drm_card(struct node *node, const struct tree_entry *entry, struct buf *text);
+void link_drm_device(struct node *node, const struct tree_entry *entry, struct buf *text);
+void link_drm_render(struct node *node, const struct tree_entry *entry, struct buf *text);
+void link_pci_device(struct node *node, const struct tree_entry *entry, struct buf *text);
+void link_subsystem_pci(struct node *node, const struct tree_entry *entry, struct buf *text);
