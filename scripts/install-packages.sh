@@ -25,14 +25,16 @@ esac
 
 # Debian 12 and Ubuntu 24.04; one name per thing unless said otherwise below.
 debian_build="gcc libc6-dev make meson ninja-build pkgconf scdoc
-	libsystemd-dev libmicrohttpd-dev libjansson-dev libfyaml-dev libsqlite3-dev libbpf-dev"
+	libsystemd-dev libmicrohttpd-dev libjansson-dev libfyaml-dev libsqlite3-dev libbpf-dev
+	libfuse3-dev fuse3"
 debian_check="clang libclang-rt-dev clang-tidy clang-format-14 llvm codespell shellcheck systemd
 	python3 python3-yaml python3-jsonschema curl jq tmux strace valgrind procps util-linux git
 	bash-completion zsh fish groff-base qemu-system-x86 busybox-static cpio kmod"
 
 # Enterprise Linux 9 (with EPEL and CRB) and Fedora.
 redhat_build="gcc make meson ninja-build pkgconf-pkg-config python3 scdoc
-	systemd-devel libmicrohttpd-devel jansson-devel libfyaml-devel sqlite-devel libbpf-devel"
+	systemd-devel libmicrohttpd-devel jansson-devel libfyaml-devel sqlite-devel libbpf-devel
+	fuse3-devel fuse3"
 redhat_check="clang compiler-rt clang-tools-extra llvm codespell ShellCheck systemd
 	python3-pyyaml python3-jsonschema curl jq tmux strace valgrind procps-ng util-linux git-core
 	bash-completion zsh fish groff-base qemu-kvm-core cpio kmod"

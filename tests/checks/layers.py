@@ -31,6 +31,7 @@ LIBRARIES = {
     "bpf/": {"driver"},
     "linux/bpf": {"driver"},
     "dlfcn.h": {"driver", "sim"},
+    "fuse3/": {"sim"},
 }
 # What the pure room has no use for: system calls, clocks, threads.
 NOT_IN_MODEL = re.compile(

@@ -74,7 +74,7 @@ exits 64 "$sim" && exits 64 "$sim" frobnicate && exits 64 "$sim" run && exits 64
 claim usage_errors_exit_64
 
 all_have_help() {
-	for verb in machines run create destroy state inject xid ecc lose recover reset hold; do
+	for verb in machines run create exec destroy state inject xid ecc lose recover reset hold; do
 		exits 0 "$sim" "$verb" --help || return
 		says "Usage: carve-sim $verb" || return
 	done
@@ -154,5 +154,15 @@ exits 0 "$sim" create a30x2 --dir "$work/node" && exits 1 "$sim" create a30x2 --
 	exits 0 "$sim" destroy --dir "$work/node" && [ ! -e "$work/node" ] &&
 	exits 1 "$sim" destroy --dir "$work" && says "no simulated node" && [ -d "$work" ]
 claim nodes_stay_until_destroyed
+
+node=test-$$
+# shellcheck disable=SC2016
+exits 0 "$sim" create "$node" a30x2 && exits 1 "$sim" create "$node" a30x2 && says already &&
+	exits 0 "$sim" exec "$node" -- carve-sim state && says "NVIDIA A30" &&
+	exits 3 "$sim" exec --no-namespace "$node" -- sh -c 'exit 3' && exits 64 "$sim" exec "$node" &&
+	exits 64 "$sim" create "$node" && exits 0 "$sim" destroy "$node" &&
+	exits 1 "$sim" destroy "$node" && says "no simulated node" && exits 1 "$sim" exec "$node" -- true &&
+	exits 1 "$sim" create ../x a30x2 && says "not a name"
+claim nodes_have_names
 
 exit $failed

@@ -131,6 +131,7 @@ struct node_settings {
 	uint32_t anyone_may_change; /* else root and `owner` only */
 	uint32_t owner;		    /* uid */
 	uint32_t real_nodes;	    /* dev/ has device nodes, not empty files */
+	uint32_t live_files;	    /* a process serves /proc and /sys (program/kernel.h) */
 	uint32_t major_nvidia, major_caps, major_uvm, major_drm;
 };
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Capability files follow instances: /proc/driver/nvidia/capabilities/gpuN/mig/giI[/ciC]/access and
- * the nodes /dev/nvidia-caps/nvidia-capM that belong to them. What is there is read from the
- * directories, never remembered, so that any half-done work of a killed process is put right.
+ * the nodes /dev/nvidia-caps/nvidia-capM that belong to them; the nodes only, where a process
+ * serves the files. What is there is read from the directories, never remembered, so that any
+ * half-done work of a killed process is put right.
  */
 #include "sim/node/tree_table.h"
 
@@ -81,14 +82,16 @@ static int add_missing(const struct node *node, unsigned gpu, const struct wante
 		n = snprintf(dir, sizeof(dir),
 			"%s/root/proc/driver/nvidia/capabilities/gpu%u/mig/gi%u", node->dir, gpu,
 			gi);
-		r = put_access(dir, identity_instance_minor(gpu, gi));
+		r = node->settings.live_files ? 0
+					      : put_access(dir, identity_instance_minor(gpu, gi));
 		if (r == 0)
 			r = put_node(node, identity_instance_minor(gpu, gi));
 		for (unsigned ci = 0; ci < CAP_COMPUTES && r == 0; ci++) {
 			if (!(wanted->instance[gi] & 2u << ci))
 				continue;
 			snprintf(dir + n, sizeof(dir) - (size_t)n, "/ci%u", ci);
-			r = put_access(dir, identity_compute_minor(gpu, gi, ci));
+			if (!node->settings.live_files)
+				r = put_access(dir, identity_compute_minor(gpu, gi, ci));
 			if (r == 0)
 				r = put_node(node, identity_compute_minor(gpu, gi, ci));
 		}
@@ -171,7 +174,8 @@ void tree_sync(struct node *node, unsigned gpu)
 		return;
 	wanted = wanted_of(node, gpu);
 	remove_nodes(node, gpu, &wanted);
-	remove_files(node, gpu, &wanted);
+	if (!node->settings.live_files)
+		remove_files(node, gpu, &wanted);
 	if (add_missing(node, gpu, &wanted) == 0)
 		__atomic_store_n(&at->tree_in_step, wanted.changed, __ATOMIC_RELEASE);
 }

@@ -9,6 +9,7 @@
 #include "sim/node/identity.h"
 #include "sim/node/inject.h"
 #include "sim/node/tree.h"
+#include "sim/program/kernel.h"
 #include "sim/program/populate.h"
 #include "sim/program/program.h"
 
@@ -18,13 +19,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 const struct option build_options[] = { { "fast", no_argument, NULL, 'f' },
 	{ "create", required_argument, NULL, 'c' }, { "destroy", required_argument, NULL, 'd' },
 	{ "inject", required_argument, NULL, 'i' }, { "dir", required_argument, NULL, 'D' },
-	{ "keep", no_argument, NULL, 'k' }, { "help", no_argument, NULL, 'h' },
+	{ "keep", no_argument, NULL, 'k' }, { "plain", no_argument, NULL, 'p' },
+	{ "no-namespace", no_argument, NULL, 'n' }, { "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 } };
 
 int build_option(struct build *build, int option, const char *value)
@@ -52,32 +53,58 @@ int build_option(struct build *build, int option, const char *value)
 	case 'k':
 		build->keep = true;
 		return 0;
+	case 'p':
+		build->plain = true;
+		return 0;
+	case 'n':
+		build->no_namespace = true;
+		return 0;
 	default:
 		return -EINVAL;
 	}
 }
 
-/* Device nodes cannot be opened on a file system that is mounted without them. */
-static bool allows_nodes(const char *dir)
+int build_parse(const struct verb *verb, int argc, char **argv, struct build *build)
 {
-	struct statvfs fs;
+	bool named = text_eq(verb->name, "create");
+	int option;
 
-	return statvfs(dir, &fs) == 0 && !(fs.f_flag & (ST_NODEV | ST_RDONLY));
+	opterr = 0;
+	while ((option = getopt_long(argc, argv, "-", build_options, NULL)) != -1) {
+		if (option == 'h')
+			return -ECANCELED;
+		if (option == 1 && !build->machine) {
+			build->machine = optarg;
+		} else if (option == 1 && named && !build->name) {
+			build->name = build->machine;
+			build->machine = optarg;
+		} else if (option == 1) {
+			usage_error(
+				verb, "'%s' is one too many (a command stands after --)", optarg);
+			return -EINVAL;
+		} else if (option == '?') {
+			usage_bad_option(verb, argv);
+			return -EINVAL;
+		} else if (build_option(build, option, optarg) < 0) {
+			usage_error(verb, "'%s' is not a value for %s", optarg, argv[optind - 2]);
+			return -EINVAL;
+		}
+	}
+	if (!build->machine) {
+		usage_error(verb, "which machine? ('carve-sim machines' lists them)");
+		return -EINVAL;
+	}
+	return 0;
 }
 
 static int choose_dir(const char *name, char *ret_dir, size_t size, struct error *err)
 {
-	static const char *const places[] = { "/run/carve-sim", "/var/lib/carve-sim" };
-	const char *runtime = getenv("XDG_RUNTIME_DIR"), *temporary = getenv("TMPDIR");
+	char places[180];
+	int r = where_nodes(places, sizeof(places), err);
 
-	snprintf(ret_dir, size, "%s/carve-sim-%s.XXXXXX",
-		runtime && *runtime ? runtime : temporary ?: "/tmp", name);
-	for (unsigned i = 0; geteuid() == 0 && i < ARRAY_SIZE(places); i++) {
-		if (make_dirs(places[i], 0755, NULL) < 0 || !allows_nodes(places[i]))
-			continue;
-		snprintf(ret_dir, size, "%s/%s.XXXXXX", places[i], name);
-		break;
-	}
+	if (r < 0)
+		return r;
+	snprintf(ret_dir, size, "%.170s/%.63s.XXXXXX", places, name);
 	if (!mkdtemp(ret_dir) || chmod(ret_dir, 0755) < 0)
 		return error_set(
 			err, -errno, "cannot make a directory for the node: %s: %m", ret_dir);
@@ -134,10 +161,35 @@ static int put_dirs(const char *dir, struct error *err)
 	return 0;
 }
 
+/* /proc and /sys: live, below DIR/kernel and linked to from DIR/root, or plain. */
+static int put_files(const struct build *build, struct node *node, struct error *err)
+{
+	static const char *const names[] = { "proc", "sys" };
+	bool ends_with_us = build->dies_with_us && !build->keep && !build->dir;
+	struct error why = ERROR_NONE;
+	char path[TREE_PATH_MAX], target[32];
+	int r;
+
+	node->settings.live_files = !build->plain && kernel_start(node, ends_with_us, &why) == 0;
+	if (!build->plain && !node->settings.live_files)
+		fprintf(stderr,
+			"carve-sim: %s; /proc and /sys are plain files below %s/root, all else "
+			"works\n",
+			why.text, node->dir);
+	r = tree_make(node, !node->settings.live_files, err);
+	for (unsigned i = 0; r == 0 && node->settings.live_files && i < ARRAY_SIZE(names); i++) {
+		snprintf(path, sizeof(path), "%s/root/%s", node->dir, names[i]);
+		snprintf(target, sizeof(target), "../kernel/%s", names[i]);
+		if (symlink(target, path) < 0)
+			r = error_set(err, -errno, "cannot make %s: %m", path);
+	}
+	return r;
+}
+
 static int fill_node(const struct build *build, const struct machine *machine, struct node *node,
 	struct error *err)
 {
-	int r = tree_make(node, true, err);
+	int r = put_files(build, node, err);
 
 	for (unsigned i = 0; r == 0 && i < build->n_inject; i++) {
 		uint32_t id;
@@ -208,7 +260,8 @@ int build_remove(const char *dir, struct error *err)
 		return error_set(err, -errno, "no simulated node in %s: %m", dir);
 	/* First of all, so that its processes see that it is over. */
 	unlink(file);
-	nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	kernel_stop(dir);
+	nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
 	if (access(dir, F_OK) == 0)
 		return error_set(err, -ENOTEMPTY, "could not remove all of %s", dir);
 	return 0;

@@ -11,6 +11,7 @@
 #define DIR_HELP "  --dir DIR        the node (default: the one of $CARVE_SIM_NODE)\n"
 #define MAKE_HELP                                                                                  \
 	"  --fast           no latencies\n"                                                        \
+	"  --plain          plain files for /proc and /sys, which may be edited\n"                 \
 	"  --create MS      how long making an instance takes (250)\n"                             \
 	"  --destroy MS     how long removing one takes (100)\n"                                   \
 	"  --inject SPEC    a failure to inject from the start; may be repeated\n"
@@ -21,11 +22,18 @@ static const struct verb verbs[] = {
 		"makes a node, runs CMD on it, removes the node; exits as CMD",
 		"  MACHINE          a name (carve-sim machines) or a FILE.yaml\n" MAKE_HELP
 		"  --dir DIR        make it there, and keep it\n"
-		"  --keep           keep it; its directory is printed\n",
+		"  --keep           keep it; its directory is printed\n"
+		"  --no-namespace   as root too, its files only below $CARVE_SYSTEM_ROOT\n",
 		verb_run },
-	{ "create", "MACHINE --dir DIR [OPTION...]", "makes a node that stays",
-		MAKE_HELP "  --dir DIR        its directory\n", verb_create },
-	{ "destroy", "--dir DIR", "removes a node; its processes end", DIR_HELP, verb_destroy },
+	{ "create", "NAME MACHINE [OPTION...] | MACHINE --dir DIR [OPTION...]",
+		"makes a node that stays",
+		MAKE_HELP "  --dir DIR        its directory, instead of a name\n", verb_create },
+	{ "exec", "NAME [OPTION...] -- CMD [ARG...]", "runs CMD on a node; exits as CMD",
+		"  --dir DIR        the node, instead of a name\n"
+		"  --no-namespace   as root too, its files only below $CARVE_SYSTEM_ROOT\n",
+		verb_exec },
+	{ "destroy", "NAME | --dir DIR", "removes a node; its processes end", DIR_HELP,
+		verb_destroy },
 	{ "state", "[--json]", "shows GPUs, instances, processes, failures to inject",
 		"  --json           as JSON\n" DIR_HELP, verb_state },
 	{ "inject", "SPEC | --clear [ID]", "makes driver calls fail, hang or be late",

@@ -18,6 +18,7 @@ struct verb {
 
 int verb_create(const struct verb *verb, int argc, char **argv);
 int verb_destroy(const struct verb *verb, int argc, char **argv);
+int verb_exec(const struct verb *verb, int argc, char **argv);
 int verb_hold(const struct verb *verb, int argc, char **argv);
 int verb_inject(const struct verb *verb, int argc, char **argv);
 int verb_gpu(const struct verb *verb, int argc, char **argv); /* xid, ecc, lose, recover, reset */
@@ -40,6 +41,10 @@ int verb_help(const struct verb *verb);
 const char *where_self(void);
 /* Where the simulated driver's library lies: built, or installed. */
 int where_library(char *ret_path, size_t size, struct error *err);
+/* Where nodes are kept that have no directory of their own; it is made. */
+int where_nodes(char *ret_dir, size_t size, struct error *err);
+/* The directory of the node with this name, whether it is there or not. */
+int where_named(const char *name, char ret_dir[256], struct error *err);
 /* The node that a verb is about: `dir`, else that of $CARVE_SIM_NODE. */
 int where_node(const char *dir, struct node **ret_node, struct error *err);
 /* A GPU of the node by index, UUID or PCI address. */

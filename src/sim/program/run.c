@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A command on a node of its own: the node is made, the command runs with an environment in which
- * the driver's library, its files and nvidia-smi are the simulated ones, and the node goes when the
- * command has ended.
+ * the driver's library, its files and nvidia-smi are the simulated ones, as root also in a mount
+ * namespace that has the files where unchanged programs look, and the node goes when the command
+ * has ended.
  */
 #include "sim/program/program.h"
 
 #include "base/error.h"
 #include "base/text.h"
 #include "sim/program/build.h"
+#include "sim/program/enter.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -16,9 +18,6 @@
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#define EXIT_CANNOT_RUN 126
-#define EXIT_NOT_FOUND	127
 
 static pid_t child;
 
@@ -46,43 +45,8 @@ static void signals_default(void)
 		signal(passed[i], SIG_DFL);
 }
 
-static void set_in_front(const char *name, const char *dir)
-{
-	const char *rest = getenv(name);
-	AUTO_BUF text = { 0 };
-
-	buf_addf(&text, "%s%s%s", dir, rest && *rest ? ":" : "", rest ?: "");
-	setenv(name, buf_text(&text), 1);
-}
-
-static void set_below(const struct node *node, const char *name, const char *below)
-{
-	char path[300];
-
-	snprintf(path, sizeof(path), "%s/%s", node->dir, below);
-	setenv(name, path, 1);
-}
-
-/* What points a command at the node. The CARVE_ names but the first are the product's. */
-static int environment_set(const struct node *node, struct error *err)
-{
-	char library[600], bin[300];
-	int r = where_library(library, sizeof(library), err);
-
-	if (r < 0)
-		return r;
-	snprintf(bin, sizeof(bin), "%s/bin", node->dir);
-	set_in_front("LD_LIBRARY_PATH", library);
-	set_in_front("PATH", bin);
-	setenv("CARVE_SIM_NODE", node->dir, 1);
-	set_below(node, "CARVE_SYSTEM_ROOT", "root");
-	set_below(node, "CARVE_RUN_DIR", "run");
-	set_below(node, "CARVE_STATE_DIR", "state");
-	setenv("CARVE_SIMULATED", "1", 1);
-	return 0;
-}
-
-static int run_command(const struct verb *verb, const struct node *node, char **command)
+static int run_command(
+	const struct verb *verb, const struct node *node, bool in_namespace, char **command)
 {
 	struct error err = ERROR_NONE;
 	int status;
@@ -95,47 +59,13 @@ static int run_command(const struct verb *verb, const struct node *node, char **
 	}
 	if (child == 0) {
 		signals_default();
-		if (environment_set(node, &err) < 0)
-			_exit(report(verb, &err));
-		execvp(command[0], command);
-		fprintf(stderr, "carve-sim run: cannot run %s: %m\n", command[0]);
-		_exit(errno == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_RUN);
+		_exit(node_enter(verb, node, in_namespace, command));
 	}
 	while (waitpid(child, &status, 0) < 0)
 		if (errno != EINTR)
 			return EXIT_FAILURE;
 	child = 0;
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-}
-
-/* MACHINE may stand before or between the options; what follows "--" is the command. */
-static int build_parse(const struct verb *verb, int argc, char **argv, struct build *build)
-{
-	int option;
-
-	opterr = 0;
-	while ((option = getopt_long(argc, argv, "-", build_options, NULL)) != -1) {
-		if (option == 'h')
-			return -ECANCELED;
-		if (option == 1 && !build->machine) {
-			build->machine = optarg;
-		} else if (option == 1) {
-			usage_error(
-				verb, "'%s' is one too many (a command stands after --)", optarg);
-			return -EINVAL;
-		} else if (option == '?') {
-			usage_bad_option(verb, argv);
-			return -EINVAL;
-		} else if (build_option(build, option, optarg) < 0) {
-			usage_error(verb, "'%s' is not a value for %s", optarg, argv[optind - 2]);
-			return -EINVAL;
-		}
-	}
-	if (!build->machine) {
-		usage_error(verb, "which machine? ('carve-sim machines' lists them)");
-		return -EINVAL;
-	}
-	return 0;
 }
 
 int verb_run(const struct verb *verb, int argc, char **argv)
@@ -154,55 +84,13 @@ int verb_run(const struct verb *verb, int argc, char **argv)
 	if (build_node(&build, &node, &err) < 0)
 		return report(verb, &err);
 	text_copy(dir, sizeof(dir), node->dir);
-	status = run_command(verb, node, argv + optind);
+	status = run_command(verb, node, !build.no_namespace, argv + optind);
 	node_close(node);
 	if (build.keep)
 		fprintf(stderr, "carve-sim run: the node is kept in %s\n", dir);
 	else if (!build.dir && build_remove(dir, &err) < 0)
 		report(verb, &err);
 	return status;
-}
-
-int verb_create(const struct verb *verb, int argc, char **argv)
-{
-	struct build build = BUILD_DEFAULT;
-	struct error err = ERROR_NONE;
-	struct node *node;
-	int r = build_parse(verb, argc, argv, &build);
-
-	if (r < 0)
-		return r == -ECANCELED ? verb_help(verb) : EXIT_USAGE;
-	if (optind < argc)
-		return usage_error(verb, "'%s' is one too many", argv[optind]);
-	if (!build.dir)
-		return usage_error(verb, "where? --dir DIR");
-	if (build_node(&build, &node, &err) < 0)
-		return report(verb, &err);
-	node_close(node);
-	return EXIT_SUCCESS;
-}
-
-int verb_destroy(const struct verb *verb, int argc, char **argv)
-{
-	static const struct option options[] = { { "dir", required_argument, NULL, 'D' },
-		{ "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 } };
-	const char *dir = getenv("CARVE_SIM_NODE");
-	struct error err = ERROR_NONE;
-	int option;
-
-	opterr = 0;
-	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (option == 'h')
-			return verb_help(verb);
-		if (option == '?')
-			return usage_bad_option(verb, argv);
-		dir = optarg;
-	}
-	if (optind < argc)
-		return usage_error(verb, "'%s' is one too many", argv[optind]);
-	if (!dir)
-		return usage_error(verb, "which node? --dir DIR");
-	return build_remove(dir, &err) < 0 ? report(verb, &err) : EXIT_SUCCESS;
 }
 
 int verb_machines(const struct verb *verb, int argc, char **argv)

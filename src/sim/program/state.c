@@ -107,9 +107,10 @@ static json_t *state_json(struct node *node)
 					       node->rules[i].text, "struck",
 					       (json_int_t)node->rules[i].struck));
 	node_unlock(node);
-	return json_pack("{s:i, s:s, s:s, s:s, s:b, s:o, s:o}", "version", 1, "machine",
+	return json_pack("{s:i, s:s, s:s, s:s, s:b, s:b, s:o, s:o}", "version", 1, "machine",
 		node->settings.machine, "dir", node->dir, "driver", node->settings.driver_version,
-		"device_nodes", node->settings.real_nodes, "gpus", gpus, "inject", rules);
+		"device_nodes", node->settings.real_nodes, "live_files", node->settings.live_files,
+		"gpus", gpus, "inject", rules);
 }
 
 static const char *text_of(const json_t *object, const char *key)
@@ -163,11 +164,11 @@ static void print_state(const json_t *state)
 	const json_t *one;
 	size_t i;
 
-	printf("%s  driver %s  in %s%s\n", text_of(state, "machine"), text_of(state, "driver"),
+	printf("%s  driver %s  in %s%s%s\n", text_of(state, "machine"), text_of(state, "driver"),
 		text_of(state, "dir"),
-		json_is_true(json_object_get(state, "device_nodes"))
-			? ""
-			: "  (files, no device nodes)");
+		json_is_true(json_object_get(state, "device_nodes")) ? ""
+								     : "  (files, no device nodes)",
+		json_is_true(json_object_get(state, "live_files")) ? "" : "  (plain files)");
 	json_array_foreach(json_object_get(state, "gpus"), i, one) print_gpu(one);
 	json_array_foreach(json_object_get(state, "inject"), i, one)
 		printf("failure %lld  %s  (struck %lld times)\n", number_of(one, "id"),

@@ -2,6 +2,7 @@
 #include "sim/program/program.h"
 
 #include "base/error.h"
+#include "base/io.h"
 #include "base/text.h"
 #include "sim/node/identity.h"
 
@@ -9,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #define LIBRARY "libnvidia-ml.so.1"
@@ -71,4 +73,46 @@ int where_gpu(const struct node *node, const char *name, unsigned *ret_gpu, stru
 	}
 	return error_set(err, -ENODEV, "no GPU '%s' on this node (it has %u: 0 to %u)", name,
 		node->n_gpus, node->n_gpus - 1);
+}
+
+/* Device nodes cannot be opened on a file system that is mounted without them. */
+static bool allows_nodes(const char *dir)
+{
+	struct statvfs fs;
+
+	return statvfs(dir, &fs) == 0 && !(fs.f_flag & (ST_NODEV | ST_RDONLY));
+}
+
+int where_nodes(char *ret_dir, size_t size, struct error *err)
+{
+	static const char *const places[] = { "/run/carve-sim", "/var/lib/carve-sim" };
+	const char *runtime = getenv("XDG_RUNTIME_DIR"), *temporary = getenv("TMPDIR");
+	int r;
+
+	for (unsigned i = 0; geteuid() == 0 && i < ARRAY_SIZE(places); i++)
+		if (make_dirs(places[i], 0755, NULL) == 0 && allows_nodes(places[i]))
+			return text_copy(ret_dir, size, places[i]);
+	if (runtime && *runtime)
+		r = snprintf(ret_dir, size, "%s/carve-sim", runtime);
+	else
+		r = snprintf(ret_dir, size, "%s/carve-sim-%u", temporary ?: "/tmp", geteuid());
+	if (r < 0 || (size_t)r >= size)
+		return error_set(err, -ENAMETOOLONG, "$TMPDIR is too long");
+	return make_dirs(ret_dir, 0755, err);
+}
+
+int where_named(const char *name, char ret_dir[256], struct error *err)
+{
+	static const char letters[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
+	char nodes[180];
+	int r;
+
+	if (!*name || *name == '.' || strlen(name) > 64 || name[strspn(name, letters)])
+		return error_set(err, -EINVAL,
+			"'%s' is not a name for a node (letters, digits, '-', '_', '.')", name);
+	r = where_nodes(nodes, sizeof(nodes), err);
+	if (r == 0)
+		snprintf(ret_dir, 256, "%s/%s", nodes, name);
+	return r;
 }
