@@ -135,6 +135,35 @@ void process_remove(struct node *node, unsigned index, int32_t pid)
 	node_unlock(node);
 }
 
+int process_change(struct node *node, unsigned index, int32_t pid, uint64_t memory, unsigned busy)
+{
+	struct gpu *gpu = &node->gpus[index];
+	const struct gpu_state *now;
+	struct process *process = NULL;
+	struct gpu_state *draft;
+	uint64_t room = 0;
+	int r = NVML_ERROR_NOT_FOUND;
+
+	node_lock(node);
+	process_reap(gpu);
+	now = gpu_now(gpu);
+	draft = gpu_draft(gpu);
+	for (unsigned i = 0; i < draft->n_processes && !process; i++)
+		if (draft->processes[i].pid == pid)
+			process = &draft->processes[i];
+	if (process)
+		r = now->lost ? NVML_ERROR_GPU_IS_LOST : place_check(gpu, now, process, &room);
+	if (r == NVML_SUCCESS && memory > room - process_memory(now, process->gi) + process->memory)
+		r = NVML_ERROR_MEMORY;
+	if (r == NVML_SUCCESS) {
+		process->memory = memory;
+		process->busy = (uint8_t)busy;
+		gpu_commit(gpu);
+	}
+	node_unlock(node);
+	return r;
+}
+
 bool process_uses_gpu(const struct gpu_state *state)
 {
 	return state->n_processes > 0;

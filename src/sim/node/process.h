@@ -23,6 +23,8 @@ void process_reap(struct gpu *gpu);
  */
 int process_add(struct node *node, unsigned gpu, const struct process *process);
 void process_remove(struct node *node, unsigned gpu, int32_t pid);
+/* What it uses from now on: NOT_FOUND, MEMORY (does not fit; nothing changes), GPU_IS_LOST. */
+int process_change(struct node *node, unsigned gpu, int32_t pid, uint64_t memory, unsigned busy);
 
 /* Does anyone use this GPU, this GPU instance, this compute instance? Under the lock, after reap.
  */

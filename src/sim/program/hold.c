@@ -13,6 +13,7 @@
 #include "sim/node/inject.h"
 #include "sim/node/process.h"
 #include "sim/program/devices.h"
+#include "sim/program/machine.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -55,10 +56,7 @@ static int hold_option(struct hold *hold, int option, const char *value)
 	case 't':
 		return parse_duration(value, &hold->time_ns);
 	case 'y':
-		hold->type = text_eq(value, "graphics") ? PROCESS_GRAPHICS
-			     : text_eq(value, "mps")	? PROCESS_MPS
-							: PROCESS_COMPUTE;
-		return hold->type == PROCESS_COMPUTE && !text_eq(value, "compute") ? -EINVAL : 0;
+		return process_type_parse(value, &hold->type) ? 0 : -EINVAL;
 	default:
 		return -EINVAL;
 	}

@@ -22,6 +22,19 @@ struct machine_text {
 };
 #include "sim_machines.inc" /* made from data/machines */
 
+const char *const process_type_words[] = { "compute", "graphics", "mps" };
+
+bool process_type_parse(const char *word, enum process_type *ret_type)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(process_type_words); i++) {
+		if (!text_eq(word, process_type_words[i]))
+			continue;
+		*ret_type = (enum process_type)i;
+		return true;
+	}
+	return false;
+}
+
 const char *machine_name(unsigned index)
 {
 	return index < ARRAY_SIZE(machine_texts) ? machine_texts[index].name : NULL;
@@ -174,6 +187,7 @@ static int read_compute(struct reader *reader, struct fy_node *list, const struc
 	if (!fy_node_is_sequence(list))
 		return yaml_fail(
 			&reader->yaml, list, "compute: a list is wanted, such as [1c, 2c]");
+	instance->no_compute = fy_node_sequence_is_empty(list);
 	while ((item = fy_node_sequence_iterate(list, &iterator))) {
 		struct compute_shape shape;
 		unsigned slices;
@@ -282,10 +296,7 @@ static int read_process(struct reader *reader, struct fy_node *node, unsigned n_
 		r = yaml_u32(&reader->yaml, busy, 100, &process.busy);
 	if (r == 0 && type) {
 		r = yaml_text(&reader->yaml, type, text, sizeof(text));
-		process.type = text_eq(text, "graphics") ? PROCESS_GRAPHICS
-			       : text_eq(text, "mps")	 ? PROCESS_MPS
-							 : PROCESS_COMPUTE;
-		if (r == 0 && process.type == PROCESS_COMPUTE && !text_eq(text, "compute"))
+		if (r == 0 && !process_type_parse(text, &process.type))
 			r = yaml_fail(&reader->yaml, type, "'%s' is none of compute, graphics, mps",
 				text);
 	}

@@ -16,7 +16,7 @@
  *	  persistence: on
  *	  instances:			# made at start, on each of these GPUs
  *	  - 3g.40gb@4			# at a slot, or without @: where the driver puts it
- *	  - {profile: 3g.40gb, start: 0, compute: [1c, 2c]}
+ *	  - {profile: 3g.40gb, start: 0, compute: [1c, 2c]}	# []: none
  *	  processes:			# that use each of these GPUs
  *	  - {name: python3, memory: 10G, instance: 0, busy: 50, type: compute}
  */
@@ -26,11 +26,16 @@
 
 struct error;
 
+/* enum process_type in words; false: it is none of them. */
+extern const char *const process_type_words[];
+bool process_type_parse(const char *word, enum process_type *ret_type);
+
 struct machine_instance {
 	unsigned gpu, profile;
 	int start; /* GPU_START_DEFAULT: anywhere */
 	unsigned n_compute;
 	uint32_t compute[PRODUCT_COMPUTE]; /* kinds; none: one that is the whole */
+	bool no_compute;		   /* none at all */
 };
 
 struct machine_process {

@@ -36,7 +36,8 @@ static const struct verb verbs[] = {
 		verb_destroy },
 	{ "state", "[--json]", "shows GPUs, instances, processes, failures to inject",
 		"  --json           as JSON\n" DIR_HELP, verb_state },
-	{ "inject", "SPEC | --clear [ID]", "makes driver calls fail, hang or be late",
+	{ "inject", "SPEC | --clear [ID]",
+		"makes driver calls fail, hang or be late; puts processes in the way",
 		"  SPEC is FUNCTION[:KEY[=VALUE],...]; FUNCTION may have * and ?. Keys:\n"
 		"    code=IN_USE    fail with this NVML code (UNKNOWN)\n"
 		"    hang           do not return until the failure is cleared\n"
@@ -44,8 +45,20 @@ static const struct verb verbs[] = {
 		"    call=K         from the Kth matching call on (1)\n"
 		"    times=N|all    so many calls (1)\n"
 		"    gpu=INDEX      on this GPU only\n"
+		"  or memory[:KEY=VALUE,...]: a process takes memory; or holder: one holds a "
+		"device.\n"
+		"    device=N.I.C   a GPU, its instance I, its compute instance C, or a UUID (0)\n"
+		"    size=SIZE      so much memory (memory: all that is free; holder: 64Mi)\n"
+		"    busy=PERCENT   so much compute (0)\n"
 		"  --clear [ID]     removes one failure, or all\n" DIR_HELP,
 		verb_inject },
+	{ "load", "FILE|-", "plays processes that use memory and compute over time",
+		"  --seed N         draw by this seed, not the file's\n"
+		"  --step           time moves by what standard input says: one time (1s) a line\n"
+		"  --print          print what would happen, and do nothing\n" DIR_HELP,
+		verb_load },
+	{ "record", "[FILE]", "writes a real machine as a file, through NVML",
+		"  FILE             else standard output\n", verb_record },
 	{ "xid", "GPU CODE", "the GPU reports an XID", DIR_HELP, verb_gpu },
 	{ "ecc", "GPU [corrected|uncorrected]", "the GPU counts an ECC error", DIR_HELP, verb_gpu },
 	{ "lose", "GPU", "the GPU falls off the bus (XID 79)", DIR_HELP, verb_gpu },

@@ -50,7 +50,7 @@ static int make_instance(struct node *node, const struct machine_instance *wante
 		return error_set(err, -EINVAL, "GPU %u: %s does not fit%s (%s)", wanted->gpu,
 			profile->label, wanted->start < 0 ? "" : " at its slot", code_text(r));
 	serial = gpu_now(gpu)->instances[id].serial;
-	for (unsigned i = 0; i < (wanted->n_compute ?: 1); i++) {
+	for (unsigned i = 0; i < (wanted->no_compute ? 0 : wanted->n_compute ?: 1); i++) {
 		r = compute_instance_create(
 			node, wanted->gpu, id, serial, kinds[i], GPU_START_DEFAULT, &ci);
 		if (r != NVML_SUCCESS)
@@ -78,7 +78,6 @@ static bool is_registered(struct node *node, unsigned gpu, pid_t pid)
 static void exec_process(const struct node *node, const struct machine_process *wanted,
 	const char *device, bool dies_with_us)
 {
-	static const char *const types[] = { "compute", "graphics", "mps" };
 	char memory[32], busy[16];
 	int null = open("/dev/null", O_RDWR);
 
@@ -91,12 +90,13 @@ static void exec_process(const struct node *node, const struct machine_process *
 	dup2(null, STDOUT_FILENO);
 	dup2(null, STDERR_FILENO);
 	execl(where_self(), wanted->name, "hold", "--dir", node->dir, "--device", device,
-		"--memory", memory, "--busy", busy, "--type", types[wanted->type], (char *)NULL);
+		"--memory", memory, "--busy", busy, "--type", process_type_words[wanted->type],
+		(char *)NULL);
 	_exit(127);
 }
 
-static int start_process(struct node *node, const struct machine_process *wanted,
-	const char *device, bool dies_with_us, struct error *err)
+int populate_process(struct node *node, const struct machine_process *wanted, const char *device,
+	bool dies_with_us, pid_t *ret_pid, struct error *err)
 {
 	uint64_t end = now_ns() + PROCESS_STARTS_NS;
 	pid_t pid = fork();
@@ -105,6 +105,7 @@ static int start_process(struct node *node, const struct machine_process *wanted
 		return error_set(err, -errno, "cannot start a process: %m");
 	if (pid == 0)
 		exec_process(node, wanted, device, dies_with_us);
+	*ret_pid = pid;
 	while (!is_registered(node, wanted->gpu, pid)) {
 		if (waitpid(pid, NULL, WNOHANG) == pid || now_ns() > end)
 			return error_set(err, -EINVAL, "GPU %u: process '%s' does not fit on %s",
@@ -126,6 +127,7 @@ int populate(struct node *node, const struct machine *machine, bool dies_with_us
 		const struct gpu *gpu = &node->gpus[wanted->gpu];
 		char device[UUID_TEXT_MAX];
 		int nth = 0;
+		pid_t pid;
 
 		text_copy(device, sizeof(device), gpu->uuid);
 		for (size_t k = 0; wanted->instance >= 0 && k < ids.n; k++)
@@ -133,7 +135,7 @@ int populate(struct node *node, const struct machine *machine, bool dies_with_us
 				nth++ == wanted->instance)
 				identity_uuid_text("MIG",
 					gpu_now(gpu)->instances[ids.at[k]].compute[0].uuid, device);
-		r = start_process(node, wanted, device, dies_with_us, err);
+		r = populate_process(node, wanted, device, dies_with_us, &pid, err);
 	}
 	vec_done(&ids);
 	return r;

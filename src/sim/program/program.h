@@ -2,7 +2,7 @@
 #pragma once
 /* carve-sim: one row per verb; and what the verbs share. */
 
-#include "sim/node/node.h"
+#include "sim/node/identity.h"
 
 struct error;
 
@@ -22,7 +22,9 @@ int verb_exec(const struct verb *verb, int argc, char **argv);
 int verb_hold(const struct verb *verb, int argc, char **argv);
 int verb_inject(const struct verb *verb, int argc, char **argv);
 int verb_gpu(const struct verb *verb, int argc, char **argv); /* xid, ecc, lose, recover, reset */
+int verb_load(const struct verb *verb, int argc, char **argv);
 int verb_machines(const struct verb *verb, int argc, char **argv);
+int verb_record(const struct verb *verb, int argc, char **argv);
 int verb_run(const struct verb *verb, int argc, char **argv);
 int verb_smi(const struct verb *verb, int argc, char **argv);
 int verb_state(const struct verb *verb, int argc, char **argv);
@@ -47,5 +49,11 @@ int where_nodes(char *ret_dir, size_t size, struct error *err);
 int where_named(const char *name, char ret_dir[256], struct error *err);
 /* The node that a verb is about: `dir`, else that of $CARVE_SIM_NODE. */
 int where_node(const char *dir, struct node **ret_node, struct error *err);
+/*
+ * A device of the node: a GPU as where_gpu() has it, GPU.INSTANCE or GPU.INSTANCE.COMPUTE by ids.
+ * Its UUID as NVML tells it.
+ */
+int where_device(struct node *node, const char *name, unsigned *ret_gpu,
+	char ret_uuid[UUID_TEXT_MAX], struct error *err);
 /* A GPU of the node by index, UUID or PCI address. */
 int where_gpu(const struct node *node, const char *name, unsigned *ret_gpu, struct error *err);

@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "sim/node/identity.h"
 #include "sim/node/process.h"
+#include "sim/program/machine.h"
 
 #include <getopt.h>
 #include <jansson.h>
@@ -54,14 +55,13 @@ static json_t *instances_json(const struct gpu *gpu, const struct gpu_state *now
 
 static json_t *processes_json(const struct gpu_state *now)
 {
-	static const char *const types[] = { "compute", "graphics", "mps" };
 	json_t *list = json_array();
 
 	for (unsigned i = 0; i < now->n_processes; i++) {
 		const struct process *process = &now->processes[i];
 		json_t *one = json_pack("{s:i, s:s, s:I, s:i}", "pid", process->pid, "type",
-			types[process->type], "memory", (json_int_t)process->memory, "busy",
-			process->busy);
+			process_type_words[process->type], "memory", (json_int_t)process->memory,
+			"busy", process->busy);
 
 		if (process->gi != NVML_NO_INSTANCE) {
 			json_object_set_new(one, "gpu_instance", json_integer(process->gi));

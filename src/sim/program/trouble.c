@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What befalls a node: failing calls, XIDs, ECC errors, lost GPUs, resets. */
+#include "sim/program/pressure.h"
 #include "sim/program/program.h"
 
 #include "abi/nvml.h"
@@ -52,6 +53,14 @@ int verb_inject(const struct verb *verb, int argc, char **argv)
 		return n || !id ? EXIT_SUCCESS : EXIT_FAILURE;
 	}
 	for (; optind < argc; optind++) {
+		if (pressure_is_meant(argv[optind])) {
+			pid_t pid;
+
+			if (pressure_start(node, argv[optind], &pid, &err) < 0)
+				return report(verb, &err);
+			printf("process %d\n", (int)pid);
+			continue;
+		}
 		if (inject_add(node, argv[optind], &id, &err) < 0)
 			return report(verb, &err);
 		printf("%u\n", id);

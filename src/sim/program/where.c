@@ -75,6 +75,35 @@ int where_gpu(const struct node *node, const char *name, unsigned *ret_gpu, stru
 		node->n_gpus, node->n_gpus - 1);
 }
 
+int where_device(struct node *node, const char *name, unsigned *ret_gpu,
+	char ret_uuid[UUID_TEXT_MAX], struct error *err)
+{
+	unsigned index, gi, ci = 0, end = 0;
+	const struct gpu_state *now;
+	int r;
+
+	if (sscanf(name, "%u.%u%n.%u%n", &index, &gi, (int *)&end, &ci, (int *)&end) < 2 ||
+		name[end]) {
+		r = where_gpu(node, name, ret_gpu, err);
+		if (r == 0)
+			text_copy(ret_uuid, UUID_TEXT_MAX, node->gpus[*ret_gpu].uuid);
+		return r;
+	}
+	if (index >= node->n_gpus || gi >= GPU_INSTANCES || ci >= PRODUCT_COMPUTE)
+		return error_set(err, -ENODEV, "no device '%s' on this node", name);
+	node_lock(node);
+	now = gpu_now(&node->gpus[index]);
+	r = now->instances[gi].serial && now->instances[gi].compute[ci].serial ? 0 : -ENODEV;
+	if (r == 0)
+		identity_uuid_text("MIG", now->instances[gi].compute[ci].uuid, ret_uuid);
+	node_unlock(node);
+	if (r < 0)
+		return error_set(err, r, "GPU %u has no instance %u with a compute instance %u",
+			index, gi, ci);
+	*ret_gpu = index;
+	return 0;
+}
+
 /* Device nodes cannot be opened on a file system that is mounted without them. */
 static bool allows_nodes(const char *dir)
 {
