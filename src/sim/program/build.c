@@ -261,7 +261,7 @@ int build_remove(const char *dir, struct error *err)
 	/* First of all, so that its processes see that it is over. */
 	unlink(file);
 	kernel_stop(dir);
-	nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+	nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 	if (access(dir, F_OK) == 0)
 		return error_set(err, -ENOTEMPTY, "could not remove all of %s", dir);
 	return 0;
