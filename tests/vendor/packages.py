@@ -2,6 +2,7 @@
 """Other people's programs, from Debian's archive, unpacked below the build folder: nothing is installed.
 
     root = packages.unpacked()     # raises packages.Unavailable with the reason
+    root + "/newer"                # what a later release of Debian has
 
 apt runs with a configuration of its own, so the machine's is neither read nor changed.
 """
@@ -10,12 +11,14 @@ import glob
 import os
 import subprocess
 
-SUITE = "bookworm"
+SUITE, NEWER_SUITE = "bookworm", "trixie"
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 NAMES = [
     "gpustat", "hwloc-nox", "libhwloc-contrib-plugins", "libhwloc15", "libnvidia-ml-dev", "libnvidia-ml1", "nvidia-smi",
     "nvtop", "python3-blessed", "python3-psutil", "python3-pynvml", "python3-six", "python3-wcwidth",
 ]
+NEWER_NAMES = ["nvidia-smi"]
+SOURCE = f"deb [signed-by={KEYRING}] http://deb.debian.org/debian"
 CONFIGURATION = """\
 APT::Architecture "amd64";
 APT::Architectures {{ "amd64"; }};
@@ -36,10 +39,10 @@ class Unavailable(Exception):
     pass
 
 
-def run(here, *command):
+def run(here, folder, *command):
     env = os.environ | {"APT_CONFIG": f"{here}/apt.conf", "LC_ALL": "C"}
     try:
-        done = subprocess.run(command, cwd=f"{here}/debs", env=env, capture_output=True, text=True, timeout=240,
+        done = subprocess.run(command, cwd=f"{here}/{folder}", env=env, capture_output=True, text=True, timeout=240,
                               stdin=subprocess.DEVNULL)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise Unavailable(f"the packages cannot be had: {error}") from error
@@ -50,16 +53,23 @@ def run(here, *command):
 
 
 def prepare(here):
-    for folder in ("debs", "state/lists/partial", "cache/archives/partial"):
+    for folder in ("debs/newer", "state/lists/partial", "cache/archives/partial"):
         os.makedirs(f"{here}/{folder}", exist_ok=True)
     files = {
         "apt.conf": CONFIGURATION.format(here=here),
-        "sources.list": f"deb [signed-by={KEYRING}] http://deb.debian.org/debian {SUITE} main contrib non-free\n",
+        "sources.list": f"{SOURCE} {SUITE} main contrib non-free\n{SOURCE} {NEWER_SUITE} non-free\n",
         "status": "",
     }
     for name, text in files.items():
         with open(f"{here}/{name}", "w", encoding="utf-8") as file:
             file.write(text)
+
+
+def fetch(here, folder, names, root):
+    run(here, folder, "apt-get", "download", "-q", *names)
+    os.makedirs(root, exist_ok=True)
+    for deb in glob.glob(f"{here}/{folder}/*.deb"):
+        run(here, folder, "dpkg-deb", "-x", deb, root)
 
 
 def unpacked():
@@ -72,17 +82,16 @@ def unpacked():
     os.makedirs(here, exist_ok=True)
     with open(f"{here}/lock", "w", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        wanted = " ".join([SUITE, *NAMES])
+        wanted = " ".join([SUITE, *NAMES, NEWER_SUITE, *NEWER_NAMES])
         stamp = f"{here}/unpacked"
         if os.path.exists(stamp):
             with open(stamp, encoding="utf-8") as file:
                 if file.read() == wanted:
                     return f"{here}/root"
         prepare(here)
-        run(here, "apt-get", "update", "-q", "-o", "APT::Update::Error-Mode=any")
-        run(here, "apt-get", "download", "-q", *NAMES)
-        for deb in glob.glob(f"{here}/debs/*.deb"):
-            run(here, "dpkg-deb", "-x", deb, f"{here}/root")
+        run(here, "debs", "apt-get", "update", "-q", "-o", "APT::Update::Error-Mode=any")
+        fetch(here, "debs", [f"{name}/{SUITE}" for name in NAMES], f"{here}/root")
+        fetch(here, "debs/newer", [f"{name}/{NEWER_SUITE}" for name in NEWER_NAMES], f"{here}/root/newer")
         with open(stamp, "w", encoding="utf-8") as file:
             file.write(wanted)
     return f"{here}/root"

@@ -75,6 +75,12 @@ def claim_it_lists_supported_clocks(root):
     view(root, "smi-clocks.txt", "-q", "-d", "SUPPORTED_CLOCKS", "-i", "1")
 
 
+def claim_a_newer_one_works_as_well(root):
+    """Of another driver branch, with another layout of its table, and the same private slots."""
+    view(f"{root}/newer", "smi-550-table.txt")
+    view(f"{root}/newer", "smi-550-query-all.txt", "-q")
+
+
 def claim_it_tells_the_profiles_and_places_of_every_product(root):
     text = ""
     for product in PRODUCTS:
