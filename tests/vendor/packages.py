@@ -4,11 +4,13 @@
     root = packages.unpacked()     # raises packages.Unavailable with the reason
     root + "/newer"                # what a later release of Debian has
 
-apt runs with a configuration of its own, so the machine's is neither read nor changed.
+They come from the mirror that the machine's own packages come from; beside that, apt runs with a configuration of
+its own, and the machine's is not changed.
 """
 import fcntl
 import glob
 import os
+import shutil
 import subprocess
 
 SUITE, NEWER_SUITE = "bookworm", "trixie"
@@ -18,7 +20,6 @@ NAMES = [
     "nvtop", "python3-blessed", "python3-psutil", "python3-pynvml", "python3-six", "python3-wcwidth",
 ]
 NEWER_NAMES = ["nvidia-smi"]
-SOURCE = f"deb [signed-by={KEYRING}] http://deb.debian.org/debian"
 CONFIGURATION = """\
 APT::Architecture "amd64";
 APT::Architectures {{ "amd64"; }};
@@ -52,12 +53,22 @@ def run(here, folder, *command):
     return done.stdout
 
 
+def mirror():
+    """The address of the archive that this machine has its Debian from."""
+    done = subprocess.run(["apt-get", "indextargets", "--format", "$(REPO_URI)", "Created-By: Packages",
+                           "Component: main", f"Release: {SUITE}"], capture_output=True, text=True, check=False)
+    if not done.stdout.strip():
+        raise Unavailable(f"the packages cannot be had: this machine has no mirror of Debian's {SUITE}")
+    return done.stdout.split()[0]
+
+
 def prepare(here):
+    source = f"deb [signed-by={KEYRING}] {mirror()}"
     for folder in ("debs/newer", "state/lists/partial", "cache/archives/partial"):
         os.makedirs(f"{here}/{folder}", exist_ok=True)
     files = {
         "apt.conf": CONFIGURATION.format(here=here),
-        "sources.list": f"{SOURCE} {SUITE} main contrib non-free\n{SOURCE} {NEWER_SUITE} non-free\n",
+        "sources.list": f"{source} {SUITE} main contrib non-free\n{source} {NEWER_SUITE} non-free\n",
         "status": "",
     }
     for name, text in files.items():
@@ -77,6 +88,8 @@ def unpacked():
     here = os.environ["CARVE_TEST_VENDOR"]
     if os.uname().machine != "x86_64":
         raise Unavailable("NVIDIA's programs are fetched for x86-64 only")
+    if not shutil.which("apt-get"):
+        raise Unavailable("the packages cannot be had: this is not a Debian machine")
     if not os.path.exists(KEYRING):
         raise Unavailable(f"the packages cannot be had: there is no {KEYRING}")
     os.makedirs(here, exist_ok=True)
