@@ -6,6 +6,7 @@ installed here is there too, and nothing has to be made but an initramfs of some
 HIERARCHY is how its systemd mounts cgroups: unified (v2 alone) or hybrid. Without KVM the processor
 is emulated, which takes a minute or two.
 """
+import fcntl
 import glob
 import os
 import shutil
@@ -56,7 +57,14 @@ def find_programs():
 
 
 def find_kernel(directory):
-    """The folder of an unpacked kernel package, got once."""
+    """The folder of an unpacked kernel package, got once: by the first of the guests that start side by side."""
+    os.makedirs(os.path.dirname(directory), exist_ok=True)
+    with open(directory + ".lock", "w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return get_kernel(directory)
+
+
+def get_kernel(directory):
     if not glob.glob(os.path.join(directory, "boot/vmlinuz-*")):
         if not shutil.which("apt-get"):
             raise Skip("no kernel for the guest: this is not a Debian machine")
