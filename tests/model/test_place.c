@@ -320,9 +320,9 @@ TEST(what_would_have_to_change_is_said)
 		"--reset); GPU 0 "
 		"is not managed by Carve, which only looks at it: `carve manage 0`");
 	fixture_mig_off(&gpus[0]);
-	CHECK_TEXT(placed(gpus, 1, request),
-		"never: 1g.5gb: GPU 0 is not managed by Carve, which only looks at it: `carve manage "
-		"0`");
+	CHECK_TEXT(placed(gpus, 1, request), "never: 1g.5gb: GPU 0 is not managed by Carve, which "
+					     "only looks at it: `carve manage "
+					     "0`");
 	request.mechanism = MECHANISM_TIME;
 	CHECK_TEXT(placed(gpus, 2, request),
 		"never: this version of Carve makes shares by mig and whole GPUs, not by time: ask "

@@ -70,8 +70,9 @@ class Node:
 def plain(text, pids=()):
     """Without what differs from run to run, nor what stands at the ends of lines."""
     text = re.sub(r"\w{3} \w{3} +\d+ \d\d:\d\d:\d\d \d{4}", "DATE", text)
-    for pid in pids:
-        text = text.replace(pid.rjust(7), "    PID").replace(pid, "PID")
+    for pid in pids:  # only where a process is told: the number may be that of something else as well
+        text = re.sub(rf"(Process ID +: |'pid': |/|GPU-[-0-9a-f]+, ){pid}\b", r"\1PID", text)
+        text = re.sub(rf"(?<= ){pid.rjust(7)}(?= +(C|G|M\+C) )", "    PID", text)
     return "\n".join(line.rstrip() for line in text.splitlines()) + "\n"
 
 
