@@ -292,6 +292,35 @@ TEST(links_go_to_the_other_of_two_and_to_switches_of_more)
 	sim_end();
 }
 
+TEST(each_cpu_is_near_the_gpus_of_one_numa_node)
+{
+	unsigned long cpus[2][16], nodes[2];
+	long online = sysconf(_SC_NPROCESSORS_ONLN);
+	unsigned n;
+
+	if (online < 2)
+		SKIP("there is one CPU only");
+	sim_begin_product("A30", 2, "  numa: [0, 1]\n");
+	for (unsigned i = 0; i < 2; i++) {
+		CHECK_EQ(nvml.nvmlDeviceGetCpuAffinity(sim_gpu(i), 16, cpus[i]), NVML_SUCCESS);
+		CHECK_EQ(nvml.nvmlDeviceGetMemoryAffinity(
+				 sim_gpu(i), 1, &nodes[i], NVML_AFFINITY_SCOPE_NODE),
+			NVML_SUCCESS);
+		CHECK_EQ(nodes[i], 1ul << i);
+	}
+	for (long cpu = 0; cpu < online && cpu < 16 * 64; cpu++) {
+		unsigned long bit = 1ul << cpu % 64;
+		nvmlDevice_t near[2];
+
+		n = 2;
+		CHECK(!(cpus[0][cpu / 64] & bit) != !(cpus[1][cpu / 64] & bit));
+		CHECK_EQ(nvml.nvmlSystemGetTopologyGpuSet((unsigned)cpu, &n, near), NVML_SUCCESS);
+		CHECK_EQ(n, 1);
+		CHECK(near[0] == sim_gpu(cpus[1][cpu / 64] & bit ? 1 : 0));
+	}
+	sim_end();
+}
+
 TEST(mig_devices_have_an_index_among_those_of_their_gpu)
 {
 	unsigned index;

@@ -13,7 +13,24 @@
 /* This is the node of the GPU's own memory, which only coherent systems have. */
 GIVE_WHERE(nvmlDeviceGetNumaNodeId, HANDLE_GPU, unsigned int, false, 0)
 
-/* All CPUs of this machine, which is not the simulated one. */
+/*
+ * Whether a CPU is near a GPU. This machine's CPUs are dealt out to the simulated one's NUMA nodes,
+ * one run of them to each; where there are fewer CPUs than nodes they serve several.
+ */
+static bool is_near(const struct gpu *gpu, long cpu, long n_cpus)
+{
+	long n_nodes = 1;
+
+	if (gpu->numa_node < 0)
+		return true;
+	for (unsigned i = 0; i < session_node->n_gpus; i++)
+		if (session_node->gpus[i].numa_node >= n_nodes)
+			n_nodes = session_node->gpus[i].numa_node + 1;
+	if (n_cpus < n_nodes)
+		return cpu == gpu->numa_node % n_cpus;
+	return cpu * n_nodes / n_cpus == gpu->numa_node;
+}
+
 static nvmlReturn_t cpus_of(
 	nvmlDevice_t device, unsigned int words, unsigned long *cpus, nvmlAffinityScope_t scope)
 {
@@ -27,7 +44,8 @@ static nvmlReturn_t cpus_of(
 		return r;
 	memset(cpus, 0, words * sizeof(*cpus));
 	for (long cpu = 0; cpu < online && cpu / 64 < (long)words; cpu++)
-		cpus[cpu / 64] |= 1ul << cpu % 64;
+		if (is_near(at.gpu, cpu, online))
+			cpus[cpu / 64] |= 1ul << cpu % 64;
 	return NVML_SUCCESS;
 }
 
@@ -115,11 +133,16 @@ nvmlReturn_t sim_nvmlDeviceGetTopologyNearestGpus(nvmlDevice_t device, nvmlGpuTo
 	return give_gpus(wanted, count, devices);
 }
 
-/* The CPUs of this machine are near all GPUs. */
 nvmlReturn_t sim_nvmlSystemGetTopologyGpuSet(
 	unsigned int cpu, unsigned int *count, nvmlDevice_t *devices)
 {
-	if (!count || (long)cpu >= sysconf(_SC_NPROCESSORS_CONF))
+	long online = sysconf(_SC_NPROCESSORS_ONLN);
+	uint64_t wanted = 0;
+
+	if (!count || (long)cpu >= online)
 		return NVML_ERROR_INVALID_ARGUMENT;
-	return give_gpus((1ull << session_node->n_gpus) - 1, count, devices);
+	for (unsigned i = 0; i < session_node->n_gpus; i++)
+		if (is_near(&session_node->gpus[i], (long)cpu, online))
+			wanted |= 1ull << i;
+	return give_gpus(wanted, count, devices);
 }
