@@ -14,7 +14,7 @@ KNOWS_OF_TESTS = re.compile(
     r'^\s*#\s*include\s+"test'
 )
 # Commands start with a slash in text that is a path of some machine's home.
-HOME_PATH = re.compile(r"(?<![\w.])/(?:home|root|Users)/\w")
+HOME_PATH = re.compile(r"(?<![\w.}])/(?:home|root|Users)/\w")
 
 c_files = source.files(".c", ".h", below="src") + source.files(".c", ".h", below="include")
 all_c = [p for p in source.files(".c", ".h", ".def") if not p.startswith("docs/")]
