@@ -33,11 +33,11 @@ static uint64_t lock_ns(void)
 
 #define COST(what, call)                                                                           \
 	do {                                                                                       \
-		uint64_t began = now_ns();                                                         \
+		uint64_t since = now_ns();                                                         \
                                                                                                    \
 		for (unsigned i = 0; i < ROUNDS; i++)                                              \
 			call;                                                                      \
-		printf("%-28s %6" PRIu64 " ns\n", what, (now_ns() - began) / ROUNDS);              \
+		printf("%-28s %6" PRIu64 " ns\n", what, (now_ns() - since) / ROUNDS);              \
 	} while (0)
 
 int main(void)
