@@ -5,7 +5,6 @@
  * every GPU. Each is the median of RUNS runs.
  */
 #include "base/error.h"
-#include "base/io.h"
 #include "fixtures.h"
 #include "model/layout.h"
 #include "model/place.h"
@@ -14,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 enum { N_GPUS = 16, RUNS = 9, PLACES = 20000, PLANS = 20 };
 
@@ -22,6 +22,15 @@ static const char layout_text[] = "version: carve/v1\n"
 				  "  other:\n"
 				  "  - gpus: all\n"
 				  "    mig: [3g.40gb, 2g.20gb, 1g.10gb*2]\n";
+
+/* The processor's time: a decision waits for nothing, and what else runs here is not its cost. */
+static uint64_t cpu_ns(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+	return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
+}
 
 static int compare(const void *left, const void *right)
 {
@@ -54,7 +63,7 @@ static double time_place(const struct gpu *gpus, bool is_full)
 	double values[RUNS];
 
 	for (unsigned run = 0; run < RUNS; run++) {
-		uint64_t since = now_ns();
+		uint64_t since = cpu_ns();
 
 		for (unsigned i = 0; i < PLACES; i++) {
 			struct placement placement;
@@ -65,7 +74,7 @@ static double time_place(const struct gpu *gpus, bool is_full)
 			if ((place(gpus, N_GPUS, &request, 0, &placement, NULL) != 0) != is_full)
 				abort();
 		}
-		values[run] = (double)(now_ns() - since) / PLACES;
+		values[run] = (double)(cpu_ns() - since) / PLACES;
 	}
 	return median(values);
 }
@@ -75,7 +84,7 @@ static double time_plan(const struct gpu *gpus)
 	double values[RUNS];
 
 	for (unsigned run = 0; run < RUNS; run++) {
-		uint64_t since = now_ns();
+		uint64_t since = cpu_ns();
 
 		for (unsigned i = 0; i < PLANS; i++) {
 			struct layout layout = { 0 };
@@ -92,7 +101,7 @@ static double time_plan(const struct gpu *gpus)
 			plan_done(&plan);
 			layout_done(&layout);
 		}
-		values[run] = (double)(now_ns() - since) / PLANS;
+		values[run] = (double)(cpu_ns() - since) / PLANS;
 	}
 	return median(values);
 }

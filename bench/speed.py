@@ -76,7 +76,7 @@ def numbers(text):
 
 def decisions():
     got = numbers(tool("bench_model"))
-    beside = "%d runs; %.2f µs where there is no room" % (got["runs"], got["place-full"] / 1e3)
+    beside = "processor time, %d runs; %.2f µs where there is no room" % (got["runs"], got["place-full"] / 1e3)
     row("place one request on 16 GPUs", "%.2f µs" % (got["place"] / 1e3), "1 µs", got["place"] <= 1e3, beside)
     row("a plan for 16 GPUs, with reading its file", "%.3f ms" % (got["plan"] / 1e6), "1 ms", got["plan"] <= 1e6,
         "%d runs" % got["runs"])
