@@ -150,6 +150,9 @@ int sim_hold(const char *device)
 
 void sim_kill(int pid)
 {
+	/* Of a process that did not come to be there is nothing to kill; and -1 means everyone. */
+	if (pid <= 0)
+		return;
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
 }

@@ -7,7 +7,9 @@
 #include "base/text.h"
 
 #include <dirent.h>
+#include <sched.h>
 #include <signal.h>
+#include <sys/ptrace.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -38,38 +40,42 @@ static void destroy_all(nvmlDevice_t gpu)
 	}
 }
 
+/* Any one thing that clients do. */
+static void work_once(unsigned *seed)
+{
+	static const unsigned ids[] = { 19, 20, 15, 14, 9, 5, 0 };
+	nvmlDevice_t gpu = sim_gpu(random_below(seed, GPUS));
+	nvmlGpuInstance_t instance;
+	nvmlComputeInstance_t compute;
+	nvmlReturn_t activation;
+	nvmlMemory_t memory;
+
+	switch (random_below(seed, 8)) {
+	case 0:
+		destroy_all(gpu);
+		break;
+	case 1:
+		nvml.nvmlDeviceSetMigMode(gpu, random_below(seed, 2), &activation);
+		break;
+	case 2:
+		nvml.nvmlDeviceGetMemoryInfo(gpu, &memory);
+		break;
+	case 3:
+		nvml.nvmlDeviceSetComputeMode(gpu, NVML_COMPUTEMODE_DEFAULT);
+		break;
+	default:
+		if (nvml.nvmlDeviceCreateGpuInstance(gpu, ids[random_below(seed, 7)], &instance) ==
+			NVML_SUCCESS)
+			nvml.nvmlGpuInstanceCreateComputeInstance(
+				instance, random_below(seed, 5), &compute);
+	}
+}
+
 /* What a client does: all that changes the node, in no order, until it is killed. */
 static void be_busy(unsigned seed)
 {
-	static const unsigned ids[] = { 19, 20, 15, 14, 9, 5, 0 };
-
-	for (;;) {
-		nvmlDevice_t gpu = sim_gpu(random_below(&seed, GPUS));
-		nvmlGpuInstance_t instance;
-		nvmlComputeInstance_t compute;
-		nvmlReturn_t activation;
-		nvmlMemory_t memory;
-
-		switch (random_below(&seed, 8)) {
-		case 0:
-			destroy_all(gpu);
-			break;
-		case 1:
-			nvml.nvmlDeviceSetMigMode(gpu, random_below(&seed, 2), &activation);
-			break;
-		case 2:
-			nvml.nvmlDeviceGetMemoryInfo(gpu, &memory);
-			break;
-		case 3:
-			nvml.nvmlDeviceSetComputeMode(gpu, NVML_COMPUTEMODE_DEFAULT);
-			break;
-		default:
-			if (nvml.nvmlDeviceCreateGpuInstance(
-				    gpu, ids[random_below(&seed, 7)], &instance) == NVML_SUCCESS)
-				nvml.nvmlGpuInstanceCreateComputeInstance(
-					instance, random_below(&seed, 5), &compute);
-		}
-	}
+	for (;;)
+		work_once(&seed);
 }
 
 static pid_t start_client(unsigned seed)
@@ -170,6 +176,165 @@ TEST(killed_clients_leave_the_node_whole)
 		CHECK_EQ(activation, NVML_SUCCESS);
 		CHECK_EQ(nodes_shown(gpu), 0);
 	}
+	sim_end();
+}
+
+#define STEPPED	 40		/* kills, spread over all instructions of one piece of work */
+#define STEP_FOR 20000000000ull /* fewer where stepping is slow, as on a busy machine */
+
+/* Makes an instance with a compute instance, and removes both; stopped before the first. */
+static pid_t start_stepped(void)
+{
+	pid_t pid = fork();
+	nvmlGpuInstance_t instance;
+	nvmlComputeInstance_t compute;
+
+	if (pid != 0) {
+		waitpid(pid, NULL, 0);
+		return pid;
+	}
+	ptrace(PTRACE_TRACEME, 0, NULL, NULL);
+	raise(SIGSTOP);
+	if (nvml.nvmlDeviceCreateGpuInstance(sim_gpu(0), 19, &instance) == NVML_SUCCESS &&
+		nvml.nvmlGpuInstanceCreateComputeInstance(instance, 0, &compute) == NVML_SUCCESS) {
+		nvml.nvmlComputeInstanceDestroy(compute);
+		nvml.nvmlGpuInstanceDestroy(instance);
+	}
+	_exit(0);
+}
+
+/* Lets it do so many instructions; how many it did before it ended. */
+static unsigned long step(pid_t pid, unsigned long n)
+{
+	int status;
+
+	for (unsigned long i = 0; i < n; i++)
+		if (ptrace(PTRACE_SINGLESTEP, pid, NULL, NULL) < 0 ||
+			waitpid(pid, &status, 0) != pid || !WIFSTOPPED(status))
+			return i;
+	return n;
+}
+
+TEST(a_client_may_be_killed_at_any_instruction)
+{
+	nvmlReturn_t activation;
+	nvmlGpuInstance_t instance;
+	unsigned long all, at = 0;
+	uint64_t until = now_ns() + STEP_FOR;
+	cpu_set_t cpus, one;
+
+	/* Handing each other one processor is quicker than waking each other on two. */
+	sched_getaffinity(0, sizeof(cpus), &cpus);
+	CPU_ZERO(&one);
+	CPU_SET(sched_getcpu(), &one);
+	sched_setaffinity(0, sizeof(one), &one);
+	sim_begin("h200");
+	nvml.nvmlDeviceSetMigMode(sim_gpu(0), 1, &activation);
+	all = step(start_stepped(), ~0ul);
+	if (all == 0) {
+		sim_end();
+		sched_setaffinity(0, sizeof(cpus), &cpus);
+		SKIP("processes may not be traced here");
+	}
+	for (unsigned i = 0; i < STEPPED && now_ns() < until; i++) {
+		pid_t pid = start_stepped();
+
+		/* By the golden section: spread evenly wherever it ends. */
+		at = (at + all * 618 / 1000) % all;
+		step(pid, at);
+		sim_kill(pid);
+		CHECK_SAY(nodes_due(0) == nodes_shown(0), "at instruction %lu of %lu", at, all);
+		check_whole(0);
+		/* What it made stands, as after a driver's call; and all can be used. */
+		destroy_all(sim_gpu(0));
+		CHECK_EQ(sim_make(sim_gpu(0), NVML_GPU_INSTANCE_PROFILE_7_SLICE, -1, &instance), 0);
+		CHECK_EQ(nvml.nvmlGpuInstanceDestroy(instance), NVML_SUCCESS);
+		CHECK_EQ(nodes_shown(0), 0);
+	}
+	sim_end();
+	sched_setaffinity(0, sizeof(cpus), &cpus);
+}
+
+#define CROWD 1000
+
+/*
+ * All of them at work at once: every third is killed wherever it is, the others come to their end
+ * by themselves.
+ */
+TEST(a_thousand_clients_at_once_leave_the_node_whole)
+{
+	static pid_t clients[CROWD];
+	unsigned ended = 0;
+	int status, gate[2];
+	char byte;
+
+	sim_begin("dgx-h100");
+	CHECK_EQ(pipe(gate), 0);
+	for (unsigned i = 0; i < CROWD; i++) {
+		clients[i] = fork();
+		CHECK(clients[i] >= 0);
+		if (clients[i] != 0)
+			continue;
+		/* The gate opens when all are there. */
+		close(gate[1]);
+		if (read(gate[0], &byte, 1) == 0 && i % 3 == 0)
+			be_busy(i);
+		for (unsigned turn = 0; turn < 20; turn++)
+			work_once(&(unsigned){ i * 20 + turn });
+		_exit(0);
+	}
+	close(gate[1]);
+	for (unsigned i = 0; i < CROWD; i++) {
+		if (clients[i] < 0)
+			continue;
+		if (i % 3 == 0)
+			kill(clients[i], SIGKILL);
+		else if (waitpid(clients[i], &status, 0) == clients[i] && status == 0)
+			ended++;
+	}
+	CHECK_EQ(ended, CROWD - (CROWD + 2) / 3);
+	for (unsigned i = 0; i < CROWD; i += 3)
+		sim_kill(clients[i]);
+	close(gate[0]);
+	for (unsigned gpu = 0; gpu < GPUS; gpu++) {
+		nvmlMemory_t memory;
+
+		CHECK_EQ(nvml.nvmlDeviceGetMemoryInfo(sim_gpu(gpu), &memory), NVML_SUCCESS);
+		CHECK_EQ(nodes_due(gpu), nodes_shown(gpu));
+		check_whole(gpu);
+	}
+	sim_end();
+}
+
+/* The node sees it although nobody has waited for the dead, and without /proc. */
+TEST(memory_of_many_killed_holders_is_free_at_once)
+{
+	nvmlMemory_t idle, held, after;
+	int holders[12];
+
+	sim_begin("h200");
+	CHECK_EQ(nvml.nvmlDeviceGetMemoryInfo(sim_gpu(0), &idle), NVML_SUCCESS);
+	for (unsigned i = 0; i < ARRAY_SIZE(holders); i++)
+		holders[i] = sim_hold("0");
+	CHECK_EQ(nvml.nvmlDeviceGetMemoryInfo(sim_gpu(0), &held), NVML_SUCCESS);
+	CHECK_EQ(held.used - idle.used, ARRAY_SIZE(holders) * 1000000000ull);
+	for (unsigned i = 0; i < ARRAY_SIZE(holders); i += 2)
+		if (holders[i] > 0)
+			kill(holders[i], SIGKILL);
+	for (unsigned i = 0; i < ARRAY_SIZE(holders); i += 2)
+		waitid(P_PID, (id_t)holders[i], &(siginfo_t){ 0 }, WEXITED | WNOWAIT);
+	CHECK_EQ(nvml.nvmlDeviceGetMemoryInfo(sim_gpu(0), &after), NVML_SUCCESS);
+	CHECK_EQ(after.used - idle.used, ARRAY_SIZE(holders) / 2 * 1000000000ull);
+	for (unsigned i = 0; i < ARRAY_SIZE(holders); i++)
+		sim_kill(holders[i]);
+	/* The places of the dead are taken again, many times over. */
+	for (unsigned i = 0; i < 300; i++) {
+		holders[0] = sim_hold("0");
+		CHECK(holders[0] > 0);
+		sim_kill(holders[0]);
+	}
+	CHECK_EQ(nvml.nvmlDeviceGetMemoryInfo(sim_gpu(0), &after), NVML_SUCCESS);
+	CHECK_EQ(after.used, idle.used);
 	sim_end();
 }
 

@@ -71,6 +71,8 @@ int node_make(const char *dir, const struct node *plan, struct node **ret_node, 
 	*node = *plan;
 	node->magic = 0;
 	node->size = sizeof(*node);
+	for (unsigned i = 0; i < node->n_gpus * GPU_PROCESSES; i++)
+		mutex_make(&node->gpus[i / GPU_PROCESSES].lives[i % GPU_PROCESSES]);
 	text_copy(node->dir, sizeof(node->dir), dir);
 	mutex_make(&node->lock);
 	for (unsigned i = 0; i < node->n_gpus; i++) {

@@ -8,7 +8,8 @@
  *  - a GPU's state exists twice; a change is made in the copy that is not current (gpu_draft) and
  *    takes effect by one store (gpu_commit). A change that was not committed never was;
  *  - files follow the committed state (tree.h), and whoever comes next brings them in step;
- *  - processes are known by pid and start time and dropped when they are seen to be dead.
+ *  - a process holds a robust mutex for as long as it is on a GPU: the kernel lets go of it the
+ *    moment the process dies, and whoever looks next drops it.
  *
  * The order of locks: a GPU's claim (held for as long as the driver works on that GPU, also while
  * it sleeps for the latency), then the node's lock (held for a few microseconds, never while
@@ -48,9 +49,9 @@ enum process_type { PROCESS_COMPUTE, PROCESS_GRAPHICS, PROCESS_MPS };
 
 struct process {
 	int32_t pid;
-	uint8_t type; /* enum process_type */
-	uint8_t busy; /* percent of the SMs */
-	uint64_t start_time;
+	uint8_t type;	 /* enum process_type */
+	uint8_t busy;	 /* percent of the SMs */
+	uint16_t life;	 /* which of its GPU's locks it holds as long as it lives */
 	uint64_t memory; /* bytes */
 	uint32_t gi, ci; /* NVML_NO_INSTANCE without MIG */
 };
@@ -98,8 +99,9 @@ struct gpu {
 	uint32_t pci_domain, pci_bus, pci_device;
 	int32_t numa_node;
 	pthread_mutex_t claim;
-	uint64_t tree_in_step; /* the instances_changed that the files show */
-	uint32_t current;      /* which of the two states is the GPU's */
+	pthread_mutex_t lives[GPU_PROCESSES]; /* process.h */
+	uint64_t tree_in_step;		      /* the instances_changed that the files show */
+	uint32_t current;		      /* which of the two states is the GPU's */
 	struct gpu_state state[2];
 };
 

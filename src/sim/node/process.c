@@ -2,50 +2,35 @@
 #include "sim/node/process.h"
 
 #include "abi/nvml.h"
-#include "base/cleanup.h"
 #include "sim/node/load.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <signal.h>
-#include <stdio.h>
-#include <string.h>
 
-uint64_t process_start_time(int32_t pid)
+/* Takes a life that nobody has, or whose owner has died. */
+static bool life_take(struct gpu *gpu, unsigned life)
 {
-	char path[32], text[512], *after, state;
-	unsigned long long start;
-	AUTO_CLOSE int fd = -1;
-	ssize_t n;
+	int r = pthread_mutex_trylock(&gpu->lives[life]);
 
-	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return 0;
-	n = read(fd, text, sizeof(text) - 1);
-	if (n <= 0)
-		return 0;
-	text[n] = '\0';
-	/* The command in field 2 may hold anything; fields after the last ')' are plain. */
-	after = strrchr(text, ')');
-	if (!after ||
-		sscanf(after + 1,
-			" %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d "
-			"%*d %llu",
-			&state, &start) != 2)
-		return 0;
-	return state == 'Z' || state == 'X' ? 0 : start;
+	if (r == EOWNERDEAD)
+		pthread_mutex_consistent(&gpu->lives[life]);
+	return r == 0 || r == EOWNERDEAD;
 }
 
-static bool is_alive(const struct process *process)
+/* There are as many lives as processes; -1 if they are all taken. */
+static int life_find(struct gpu *gpu)
 {
-	if (kill(process->pid, 0) < 0 && errno == ESRCH)
-		return false;
-	/* With /proc mounted to hide others' processes a pid that exists is all that can be known.
-	 */
-	if (access("/proc/self/stat", R_OK) < 0)
+	for (unsigned life = 0; life < GPU_PROCESSES; life++)
+		if (life_take(gpu, life))
+			return (int)life;
+	return -1;
+}
+
+static bool is_alive(struct gpu *gpu, const struct process *process)
+{
+	if (!life_take(gpu, process->life))
 		return true;
-	return process_start_time(process->pid) == process->start_time;
+	pthread_mutex_unlock(&gpu->lives[process->life]);
+	return false;
 }
 
 void process_reap(struct gpu *gpu)
@@ -54,7 +39,7 @@ void process_reap(struct gpu *gpu)
 	struct gpu_state *draft = NULL;
 
 	for (unsigned i = now->n_processes; i-- > 0;) {
-		if (is_alive(&now->processes[i]))
+		if (is_alive(gpu, &now->processes[i]))
 			continue;
 		if (!draft) {
 			draft = gpu_draft(gpu);
@@ -93,6 +78,7 @@ int process_add(struct node *node, unsigned index, const struct process *process
 	const struct gpu_state *now;
 	struct gpu_state *draft;
 	uint64_t room;
+	int life = -1;
 	int r;
 
 	node_lock(node);
@@ -109,10 +95,15 @@ int process_add(struct node *node, unsigned index, const struct process *process
 	if (r == NVML_SUCCESS && process->memory > room - process_memory(now, process->gi))
 		r = NVML_ERROR_MEMORY;
 	if (r == NVML_SUCCESS) {
+		life = life_find(gpu);
+		r = life < 0 ? NVML_ERROR_INSUFFICIENT_RESOURCES : NVML_SUCCESS;
+	}
+	if (r == NVML_SUCCESS) {
 		draft = gpu_draft(gpu);
 		load_settle(gpu, draft);
 		account_open(draft, process);
 		draft->processes[draft->n_processes++] = *process;
+		draft->processes[draft->n_processes - 1].life = (uint16_t)life;
 		gpu_commit(gpu);
 	}
 	node_unlock(node);
@@ -123,15 +114,20 @@ void process_remove(struct node *node, unsigned index, int32_t pid)
 {
 	struct gpu *gpu = &node->gpus[index];
 	struct gpu_state *draft;
+	unsigned life = GPU_PROCESSES;
 
 	node_lock(node);
 	draft = gpu_draft(gpu);
 	load_settle(gpu, draft);
 	account_close(draft, pid);
 	for (unsigned i = draft->n_processes; i-- > 0;)
-		if (draft->processes[i].pid == pid)
+		if (draft->processes[i].pid == pid) {
+			life = draft->processes[i].life;
 			draft->processes[i] = draft->processes[--draft->n_processes];
+		}
 	gpu_commit(gpu);
+	if (life < GPU_PROCESSES)
+		pthread_mutex_unlock(&gpu->lives[life]);
 	node_unlock(node);
 }
 

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * Processes that use a GPU or an instance of it. A process is its pid and start time, so that a pid
- * which was given out again is another process; one that is dead, or a zombie, uses nothing.
+ * Processes that use a GPU or an instance of it. As long as one is on the list it holds a robust
+ * mutex of the GPU's (gpu->lives), which costs a look of some nanoseconds and no system call. The
+ * kernel lets go of it when the thread that put the process on the list dies: one that is dead, or
+ * a zombie, uses nothing, and a pid that was given out again is another process.
  */
 
 #include "sim/node/node.h"
-
-/* When a process started, in clock ticks since boot; 0 if it is dead, a zombie or never was. */
-uint64_t process_start_time(int32_t pid);
 
 /*
  * Drops the dead from a GPU; under the node's lock. Everything that looks at processes calls it
@@ -17,9 +16,10 @@ uint64_t process_start_time(int32_t pid);
 void process_reap(struct gpu *gpu);
 
 /*
- * Puts the process on the GPU as CUDA does when a context is made. NVML codes: INVALID_ARGUMENT (no
- * such instance, or a whole GPU asked of one in MIG mode), MEMORY (does not fit), IN_USE (exclusive
- * process mode), NO_PERMISSION (prohibited mode), INSUFFICIENT_RESOURCES (table full), GPU_IS_LOST.
+ * Puts the calling process on the GPU as CUDA does when a context is made. NVML codes:
+ * INVALID_ARGUMENT (no such instance, or a whole GPU asked of one in MIG mode), MEMORY (does not
+ * fit), IN_USE (exclusive process mode), NO_PERMISSION (prohibited mode), INSUFFICIENT_RESOURCES
+ * (table full), GPU_IS_LOST.
  */
 int process_add(struct node *node, unsigned gpu, const struct process *process);
 void process_remove(struct node *node, unsigned gpu, int32_t pid);

@@ -69,7 +69,6 @@ static int hold_start(
 	struct process process = { .pid = getpid(),
 		.type = (uint8_t)hold->type,
 		.busy = (uint8_t)hold->busy,
-		.start_time = process_start_time(getpid()),
 		.memory = hold->memory,
 		.gi = device->gi,
 		.ci = device->ci };
