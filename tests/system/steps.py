@@ -410,8 +410,11 @@ def a_lease_killed_while_releasing_goes_on_releasing():
     with started() as node:
         apply(node, MIG_ON)
         # deaf to SIGTERM: only the end of the grace ends it, also with the next carved
-        child = node.spawn("run", "--profile", "1g.10gb", "--", "sh", "-c", "trap '' TERM; while :; do sleep 1; done")
-        lease = node.wait_for(lambda: [l for l in node.leases().values() if l["state"] == "active"], "the job")[0]
+        deaf = os.path.join(node.dir, "deaf")
+        child = node.spawn("run", "--profile", "1g.10gb", "--", "sh", "-c",
+                           "trap '' TERM; touch %s; while :; do sleep 1; done" % deaf)
+        node.wait_for(lambda: os.path.exists(deaf), "the job")
+        lease = [l for l in node.leases().values() if l["state"] == "active"][0]
         subprocess.Popen(["curl", "-s", "-o", os.devnull, "--unix-socket", node.socket, "-X", "POST",
                           "-d", '{"grace": 30}', "http://carve/v1/leases/%s/release" % lease["id"]])
         node.wait_for(lambda: node.leases()[lease["id"]]["state"] == "releasing", "it to release")
