@@ -577,7 +577,7 @@ def a_lease_whose_time_is_up_ends_by_sigterm_then_grace_then_kill():
         apply(node, MIG_ON)
         mark = os.path.join(node.dir, "mark")
         deaf = "trap 'echo term >%s' TERM; while :; do sleep 0.1; done" % mark
-        out = node.carve("run", "--profile", "1g.10gb", "--time", "300ms", "--", "sh", "-c", deaf)
+        out = node.carve("run", "--profile", "1g.10gb", "--time", "1500ms", "--", "sh", "-c", deaf)
         equal(out.returncode, -signal.SIGKILL)
         true(os.path.exists(mark), "it was told first")
         out = node.carve("run", "--profile", "1g.10gb", "--time", "300ms", "--", "sleep", "100")
