@@ -93,6 +93,14 @@ def claim_it_tells_the_profiles_and_places_of_every_product(root):
     vendor.golden("smi-profiles.txt", vendor.plain(text))
 
 
+def typed(node, root, lines):
+    text = ""
+    for line in lines:
+        said, status = node.run(smi(root), *line.split())
+        text += f"# nvidia-smi {line}\n{said}(exits {status})\n"
+    return vendor.plain(text)
+
+
 def claim_it_makes_and_removes_instances(root):
     """One session, as an administrator types it: what is refused as well."""
     session = [
@@ -102,12 +110,26 @@ def claim_it_makes_and_removes_instances(root):
         "-i 0 -mig 0", "mig -lgip",
     ]
     machine = 'version: carve-sim/v1\ngpus:\n- product: H100-80\n  pci: ["1b:00.0"]\n'
-    text = ""
     with vendor.Node(machine) as node:
-        for line in session:
-            said, status = node.run(smi(root), *line.split())
-            text += f"# nvidia-smi {line}\n{said}(exits {status})\n"
-    vendor.golden("smi-session.txt", vendor.plain(text))
+        vendor.golden("smi-session.txt", typed(node, root, session))
+
+
+def claim_an_ampere_mode_comes_with_the_reset_that_it_does(root):
+    modes = "--query-gpu=index,mig.mode.current,mig.mode.pending --format=csv,noheader"
+    machine = """\
+version: carve-sim/v1
+gpus:
+- product: A100-40
+  pci: ["07:00.0"]
+- product: A100-40
+  pci: ["0f:00.0"]
+  processes:
+  - {name: trainer, memory: 20G, busy: 75, type: compute}
+"""
+    for one in (root, f"{root}/newer"):
+        with vendor.Node(machine) as node:
+            text = typed(node, one, ["-i 0 -mig 1", modes, "--gpu-reset -i 0", modes, "--gpu-reset -i 1"])
+        vendor.golden("smi-reset.txt", text)
 
 
 vendor.main(globals())

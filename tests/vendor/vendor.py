@@ -67,12 +67,19 @@ class Node:
         return re.findall(r'"pid":\s*(\d+)', state.stdout)
 
 
+# What stands before and behind a pid: in tables, `-q`, CSV, Python, gpustat. Other numbers may be the same.
+PID_PLACES = [(r"^\|? +\d+(?: +(?:\d+|N/A) +(?:\d+|N/A))? ", r" +(?:C|G|M\+C) "), (r"Process ID +: ", "$"),
+              ("[0-9a-f], ", r", \w+, \d+ MiB"), ("'pid': ", ","), ("/", r"\(")]
+
+
 def plain(text, pids=()):
     """Without what differs from run to run, nor what stands at the ends of lines."""
     text = re.sub(r"\w{3} \w{3} +\d+ \d\d:\d\d:\d\d \d{4}", "DATE", text)
-    for pid in pids:  # only where a process is told: the number may be that of something else as well
-        text = re.sub(rf"(Process ID +: |'pid': |/|GPU-[-0-9a-f]+, ){pid}\b", r"\1PID", text)
-        text = re.sub(rf"(?<= ){pid.rjust(7)}(?= +(C|G|M\+C) )", "    PID", text)
+    for pid in pids:
+        for before, after in PID_PLACES:
+            text = re.sub(f"({before})( *)({pid})(?={after})",
+                          lambda found: found[1] + "PID".rjust(len(found[2] + found[3]), " ") if found[2] else
+                          found[1] + "PID", text, flags=re.M)
     return "\n".join(line.rstrip() for line in text.splitlines()) + "\n"
 
 

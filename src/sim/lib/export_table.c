@@ -10,8 +10,10 @@
 
 #include "base/text.h"
 #include "sim/lib/give.h"
+#include "sim/node/gpu.h"
 
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define SLOTS	  320
@@ -146,16 +148,99 @@ static nvmlReturn_t slot_mps(nvmlDevice_t device, unsigned *count, struct listed
 	return list(device, NVML_PROCESS_MODE_MPS, NVML_PROCESS_MODE_MPS, count, entries);
 }
 
+/* ---- a reset: a group of GPUs that must go together is made, asked and freed, then reset ---- */
+
+struct group {
+	unsigned n;
+	nvmlDevice_t devices[NODE_GPUS];
+};
+
+/* Whether a display hangs on it. */
+static nvmlReturn_t slot_primary(nvmlDevice_t device, unsigned *is_primary)
+{
+	struct place at;
+	nvmlReturn_t r = place_find(device, HANDLE_GPU, &at);
+
+	if (r == NVML_SUCCESS)
+		*is_primary = 0;
+	return r;
+}
+
+/* No fabric stands in the way. */
+static nvmlReturn_t slot_fabric(unsigned *state)
+{
+	*state = 0;
+	return NVML_SUCCESS;
+}
+
+static nvmlReturn_t slot_group(struct group **ret_group, const nvmlDevice_t *devices, unsigned n)
+{
+	struct group *group;
+
+	if (n > NODE_GPUS)
+		return NVML_ERROR_INVALID_ARGUMENT;
+	group = calloc(1, sizeof(*group));
+	if (!group)
+		return NVML_ERROR_MEMORY;
+	group->n = n;
+	memcpy(group->devices, devices, n * sizeof(devices[0]));
+	*ret_group = group;
+	return NVML_SUCCESS;
+}
+
+/* The bus ids of all that must be reset with the group: no other GPUs than its own. */
+static nvmlReturn_t slot_group_list(const struct group *group, char **bus_ids, unsigned *count)
+{
+	for (unsigned i = 0; i < group->n; i++) {
+		nvmlPciInfo_t pci;
+		nvmlReturn_t r = sim_nvmlDeviceGetPciInfo_v3(group->devices[i], &pci);
+
+		if (r != NVML_SUCCESS)
+			return r;
+		memcpy(bus_ids[i], pci.busId, sizeof(pci.busId));
+	}
+	*count = group->n;
+	return NVML_SUCCESS;
+}
+
+static nvmlReturn_t slot_group_free(struct group *group)
+{
+	free(group);
+	return NVML_SUCCESS;
+}
+
+static nvmlReturn_t slot_reset(unsigned n, const nvmlDevice_t *devices)
+{
+	for (unsigned i = 0; i < n; i++) {
+		struct place at;
+		nvmlReturn_t r = place_find(devices[i], HANDLE_GPU, &at);
+
+		if (r == NVML_SUCCESS && !gpu_may_change(session_node))
+			r = NVML_ERROR_NO_PERMISSION;
+		if (r == NVML_SUCCESS)
+			r = (nvmlReturn_t)gpu_reset(session_node, at.index);
+		if (r != NVML_SUCCESS)
+			return r;
+	}
+	return NVML_SUCCESS;
+}
+
 typedef void (*slot_fn)(void);
 
 static const struct {
 	unsigned slot;
 	slot_fn call;
 } known[] = {
+	{ 20, (slot_fn)slot_primary },
 	{ 23, (slot_fn)slot_between },
 	{ 26, (slot_fn)slot_report },
 	{ 72, (slot_fn)slot_watchable },
 	{ 81, (slot_fn)slot_handle },
+	{ 168, (slot_fn)slot_reset },
+	{ 169, (slot_fn)slot_fabric },
+	{ 182, (slot_fn)slot_group },
+	{ 183, (slot_fn)slot_group_list },
+	{ 184, (slot_fn)slot_group_free },
 	{ 213, (slot_fn)slot_compute },
 	{ 214, (slot_fn)slot_mps },
 	{ 215, (slot_fn)slot_graphics },
