@@ -105,6 +105,24 @@ refuses 's/H100-80/H101/' 3:12 "no product 'H101' is known" &&
 	refuses 's/\["1b:00.0"\]/["zz"]/' 4:10 "not a PCI address"
 claim errors_in_machine_files_say_where_and_what
 
+refuses 's/sim.v1/sim-v2/' 1:10 "version: carve-sim/v1" && refuses '1a cuda: new' 2:7 "not a version" &&
+	refuses '1a permission: me' 2:13 "neither root nor anyone" && refuses '1a driver: [1]' 2:10 "one plain value" &&
+	refuses '1a description: {a: b}' 2:15 "one plain value" && refuses '4a\  numa: [x]' 5:10 "not a number" &&
+	refuses '4a\  numa: []' 3:3 "one number is wanted for each" &&
+	refuses 's/mig: on/persistence: often/' 5:16 "neither on nor off" &&
+	refuses 's/mig: on/mig: off/' 6:15 "'mig: on' beside it" && refuses 's/b@4/b@x/' 6:15 "'x' is not a slot" &&
+	refuses 's/3g.40gb@4/9g.1gb/' 6:15 "no profile '9g.1gb'" && refuses 's/start: 0/start: 2/' 6:52 "never starts" &&
+	refuses 's/start: 0/begin: 0/' 6:45 "'begin' is not a key" &&
+	refuses 's/profile: 3g.40gb, //' 6:27 "an instance wants a profile" &&
+	refuses 's/busy: 50/busy: 101/' 8:62 "from 0 to 100" && refuses 's/busy: 50/type: x/' 8:62 "none of compute" &&
+	refuses 's/busy: 50/pid: 5/' 8:56 "'pid' is not a key" && refuses 's/, instance: 1//' 8:6 "uses an instance" &&
+	refuses 's/name: python3 train.py/name: [a]/' 8:13 "one plain value" &&
+	refuses 's/"1b:00.0"/"1b:00.0", "1b:00.0"/' 4:21 "this PCI address already" &&
+	refuses 's/"1b:00.0"//' 3:3 "the addresses of these GPUs are wanted" &&
+	refuses 's/  processes:/  processes: none/;8d' 7:14 "a list is wanted" &&
+	refuses 's/gpus:/gpus: [/' 3:1 "did not find"
+claim every_key_of_a_machine_file_is_checked
+
 printf '%s\n' "$good" >"$work/good.yaml"
 # shellcheck disable=SC2016
 exits 0 "$sim" run "$work/good.yaml" --fast -- sh -c '

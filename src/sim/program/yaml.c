@@ -34,10 +34,13 @@ static const struct fy_mark *mark_of(struct fy_node *node)
 
 int yaml_fail(const struct yaml *yaml, struct fy_node *at, const char *format, ...)
 {
-	const struct fy_mark *mark = at ? mark_of(at) : NULL;
+	const struct fy_mark *mark = NULL;
 	char text[400];
 	va_list args;
 
+	/* What is empty has no place of its own: what it stands in has. */
+	for (struct fy_node *node = at; node && !mark; node = fy_node_get_parent(node))
+		mark = mark_of(node);
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
