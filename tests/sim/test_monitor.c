@@ -4,6 +4,7 @@
 #include "sim.h"
 #include "test.h"
 
+#include "base/io.h"
 #include "base/text.h"
 
 #include <signal.h>
@@ -181,6 +182,29 @@ TEST(accounting_remembers_processes_that_ended)
 	CHECK_EQ(nvml.nvmlDeviceClearAccountingPids(gpu), NVML_SUCCESS);
 	CHECK_EQ(nvml.nvmlDeviceGetAccountingStats(gpu, (unsigned)pid, &stats),
 		NVML_ERROR_NOT_FOUND);
+	sim_end();
+}
+
+TEST(accounting_knows_the_most_that_a_load_used)
+{
+	static const char load[] =
+		"version: carve-sim/load-v1\nprocesses:\n- phases: [{for: 1ms, memory: 1G, busy: "
+		"1}, "
+		"{for: 1ms, memory: 3G, busy: 2}, {for: 1ms, memory: 2G, busy: 7}]\n";
+	nvmlAccountingStats_t stats;
+	unsigned pids[4], n = 4;
+	char path[300];
+
+	sim_begin_product("T4", 1, "");
+	CHECK_EQ(nvml.nvmlDeviceSetAccountingMode(sim_gpu(0), NVML_FEATURE_ENABLED), NVML_SUCCESS);
+	snprintf(path, sizeof(path), "%s/load.yaml", sim_dir);
+	CHECK_EQ(write_file_atomic(path, load, strlen(load), 0600, NULL), 0);
+	CHECK_EQ(SIM("load", path), 0);
+	CHECK_EQ(nvml.nvmlDeviceGetAccountingPids(sim_gpu(0), &n, pids), NVML_SUCCESS);
+	CHECK_EQ(n, 1);
+	CHECK_EQ(nvml.nvmlDeviceGetAccountingStats(sim_gpu(0), pids[0], &stats), NVML_SUCCESS);
+	CHECK_EQ(stats.maxMemoryUsage, 3000000000);
+	CHECK_EQ(stats.gpuUtilization, 7);
 	sim_end();
 }
 

@@ -101,6 +101,20 @@ void account_open(struct gpu_state *draft, const struct process *process)
 		.start_us = wall_ns() / 1000 };
 }
 
+/* The most memory that it ever had, and how busy it was at last. */
+void account_change(struct gpu_state *draft, const struct process *process)
+{
+	for (unsigned i = 0; i < GPU_ACCOUNTS; i++) {
+		struct account *account = &draft->accounts[i];
+
+		if (account->pid != process->pid || !account->is_running)
+			continue;
+		account->busy = process->busy;
+		if (account->most_memory < process->memory)
+			account->most_memory = process->memory;
+	}
+}
+
 void account_close(struct gpu_state *draft, int32_t pid)
 {
 	for (unsigned i = 0; i < GPU_ACCOUNTS; i++) {

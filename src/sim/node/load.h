@@ -24,6 +24,7 @@ void load_settle(const struct gpu *gpu, struct gpu_state *draft);
 unsigned load_rows_remapped(const struct gpu_state *state);
 unsigned load_rows_pending(const struct gpu_state *state);
 
-/* Accounting: a process came, is gone. */
+/* Accounting: a process came, uses more or less, is gone. */
 void account_open(struct gpu_state *draft, const struct process *process);
+void account_change(struct gpu_state *draft, const struct process *process);
 void account_close(struct gpu_state *draft, int32_t pid);

@@ -152,8 +152,10 @@ int process_change(struct node *node, unsigned index, int32_t pid, uint64_t memo
 	if (r == NVML_SUCCESS && memory > room - process_memory(now, process->gi) + process->memory)
 		r = NVML_ERROR_MEMORY;
 	if (r == NVML_SUCCESS) {
+		load_settle(gpu, draft);
 		process->memory = memory;
 		process->busy = (uint8_t)busy;
+		account_change(draft, process);
 		gpu_commit(gpu);
 	}
 	node_unlock(node);
