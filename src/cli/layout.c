@@ -54,7 +54,7 @@ static void quote_line(const json_t *body, const struct error *err)
 	n = strcspn(text, "\n");
 	if (strspn(text, " \t\r") >= n || column == 0 || column > n)
 		return;
-	line = strndup(text, n);
+	line = must_asprintf("%.*s", (int)n, text);
 	for (char *tab = line; (tab = strchr(tab, '\t'));)
 		*tab = ' ';
 	terminal_add_safe(&terminal, &safe, line, QUOTE_MAX);
