@@ -26,13 +26,16 @@
 #define WATCH_AFTER_MS 200
 #define WATCH_AGAIN_MS 1000
 #define WATCH_WAIT_S   300
+/* carved may see that the last process has left a cgroup before we see that it was our command. */
+#define ENDING_MS 1000
 
 /* One long question: has the lease ceased to be active? */
 struct watch {
 	const struct job *job;
 	struct connection connection;
-	bool is_over;
-	uint64_t next_ns; /* when to ask, while no question is out */
+	bool is_over, is_told;
+	char why[400];
+	uint64_t next_ns; /* when to ask, or to tell that it is over, while no question is out */
 };
 
 static void watch_ask(struct watch *watch)
@@ -55,19 +58,23 @@ static void watch_receive(struct watch *watch)
 
 	if (connection_receive(&watch->connection, 0, &answer, NULL) < 0)
 		return; /* not whole yet; or carved was restarted: it is asked again */
+	watch->next_ns = now_ns();
 	if (client_read_answer(&answer, &json, NULL) == 0) {
 		lease = json_object_get(json, "lease");
-		if (lease_json_is_over(lease)) {
-			const char *reason = json_text(lease, "reason");
-
-			fprintf(stderr, "carve: lease %s is over while its command runs: %s\n",
-				json_text(watch->job->lease, "id"),
-				*reason ? reason : json_text(lease, "state"));
-			watch->is_over = true;
-		}
+		watch->is_over = lease_json_is_over(lease);
+		text_copy(watch->why, sizeof(watch->why), json_text(lease, "reason"));
+		if (watch->is_over && !watch->why[0])
+			watch->next_ns += ENDING_MS * 1000000ULL;
 	}
 	connection_close(&watch->connection);
-	watch->next_ns = now_ns();
+}
+
+static void watch_tell(struct watch *watch)
+{
+	fprintf(stderr, "carve: lease %s is over while its command runs: %s\n",
+		json_text(watch->job->lease, "id"),
+		watch->why[0] ? watch->why : "no process is in its cgroup any more");
+	watch->is_told = true;
 }
 
 /* The time until something is to be done without being told: for poll(2). */
@@ -75,7 +82,7 @@ static int watch_timeout(const struct watch *watch)
 {
 	uint64_t now;
 
-	if (watch->is_over || watch->connection.is_asking)
+	if (watch->is_told || watch->connection.is_asking)
 		return -1;
 	now = now_ns();
 	return now < watch->next_ns ? (int)((watch->next_ns - now) / 1000000 + 1) : 0;
@@ -164,7 +171,11 @@ int job_wait(struct job *job)
 			pass_on(job, &info);
 		if (n > 0 && fds[1].revents)
 			watch_receive(&watch);
-		else if (!watch.is_over && !watch.connection.is_asking && now_ns() >= watch.next_ns)
+		else if (watch.is_told || watch.connection.is_asking || now_ns() < watch.next_ns)
+			continue;
+		else if (watch.is_over)
+			watch_tell(&watch);
+		else
 			watch_ask(&watch);
 	}
 	connection_done(&watch.connection);

@@ -291,6 +291,18 @@ def claim_a_lease_that_ends_while_the_command_runs_is_told(t):
     same(p.stderr.read(), "carve: lease L1 is over while its command runs: GPU 0 fell off the bus\n")
 
 
+def claim_a_lease_that_ends_with_its_command_is_no_news(t):
+    lease = t.lease()
+    # carved saw the cgroup empty before carve saw its child end
+    t.fake.answers["GET /v1/leases/L1"] = {"version": 1, "lease": dict(lease, state="releasing", reason=None)}
+    done = t.carve("run", "sleep", "0.6")
+    same((done.returncode, done.stderr), (0, ""))
+    # while a command that has left its cgroup goes on
+    p = t.start("run", "sleep", "2", stderr=subprocess.PIPE)
+    same(p.wait(10), 0)
+    same(p.stderr.read(), "carve: lease L1 is over while its command runs: no process is in its cgroup any more\n")
+
+
 def claim_short_commands_do_not_watch_their_lease(t):
     t.lease()
     t.carve("run", "true")
