@@ -3,23 +3,10 @@
 # The node where unchanged programs look: /proc/driver, /sys and /dev in a mount namespace. And what
 # becomes of it all when carve-sim is killed, when there are no privileges, and where FUSE is missing.
 # shellcheck disable=SC2016 # expanded by the inner shells
-set -u
-sim=$CARVE_SIM_PROGRAM
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+# shellcheck source=tests/sim/claims.sh
+. "$(dirname "$0")/claims.sh"
 chmod 711 "$work"
-failed=0
 
-# claim NAME: the last command's status decides.
-claim() {
-	if [ "$?" -eq 0 ]; then
-		echo "ok $1"
-	else
-		echo "not ok $1"
-		cat "$work/out" >&2
-		failed=1
-	fi
-}
 skip_all() {
 	for name in unchanged_programs_see_the_node the_machines_own_cgroups_and_devices_stay \
 		nothing_of_it_is_seen_outside carve_works_without_a_system_root \

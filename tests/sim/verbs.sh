@@ -2,39 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Loads, processes in the way, and machines that are recorded.
 # shellcheck disable=SC2016 # expanded by the inner shells
-set -u
-sim=$CARVE_SIM_PROGRAM
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-failed=0
-
-# claim NAME: the last command's status decides.
-claim() {
-	if [ "$?" -eq 0 ]; then
-		echo "ok $1"
-	else
-		echo "not ok $1"
-		cat "$work/out" >&2
-		failed=1
-	fi
-}
-# exits STATUS COMMAND...: what it printed is in $work/out.
-exits() {
-	wanted=$1
-	shift
-	"$@" >"$work/out" 2>&1
-	got=$?
-	[ "$got" -eq "$wanted" ] || {
-		echo "$*: exits $got, not $wanted" >&2
-		return 1
-	}
-}
-says() {
-	grep -qF -- "$1" "$work/out" || {
-		echo "not said: $1" >&2
-		return 1
-	}
-}
+# shellcheck source=tests/sim/claims.sh
+. "$(dirname "$0")/claims.sh"
 
 # ---- loads ----
 
