@@ -37,7 +37,10 @@ int compute_instance_create(struct node *node, unsigned gpu, uint32_t gi, uint32
 int compute_instance_destroy(
 	struct node *node, unsigned gpu, uint32_t gi, uint32_t ci, uint32_t serial);
 
-/* The two settings of nvmlDeviceSetPersistenceMode and nvmlDeviceSetComputeMode. */
+/*
+ * The two settings of nvmlDeviceSetPersistenceMode and nvmlDeviceSetComputeMode. A GPU in MIG mode
+ * has no compute mode to set: NOT_SUPPORTED.
+ */
 int gpu_set_persistence(struct node *node, unsigned gpu, bool on);
 int gpu_set_compute_mode(struct node *node, unsigned gpu, uint32_t mode);
 

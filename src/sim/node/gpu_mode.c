@@ -80,6 +80,8 @@ static int setting_put(struct node *node, struct gpu *gpu, uint8_t *persistence,
 	node_lock(node);
 	if (gpu_now(gpu)->lost) {
 		r = NVML_ERROR_GPU_IS_LOST;
+	} else if (compute && gpu_now(gpu)->mig_current) {
+		r = NVML_ERROR_NOT_SUPPORTED;
 	} else {
 		draft = gpu_draft(gpu);
 		draft->persistence = persistence ? *persistence : draft->persistence;

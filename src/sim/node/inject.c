@@ -4,6 +4,7 @@
 #include "abi/nvml.h"
 #include "base/error.h"
 #include "base/text.h"
+#include "sim/node/mps_rule.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -62,7 +63,7 @@ int inject_code_parse(const char *text)
 	return parse_u32(text, &number) == 0 && number <= 999 ? (int)number : -1;
 }
 
-static int duration_of(const char *text, uint64_t *ret_ns)
+int inject_duration(const char *text, uint64_t *ret_ns)
 {
 	size_t n = strlen(text);
 	char number[16];
@@ -108,7 +109,7 @@ static int rule_set(struct rule *rule, const char *key, const char *value, struc
 		if (rule->code < 0)
 			return error_set(err, -EINVAL, "'%s' is no NVML return code", value);
 	} else if (text_eq(key, "delay") && value) {
-		if (duration_of(value, &rule->delay_ns) < 0)
+		if (inject_duration(value, &rule->delay_ns) < 0)
 			return error_set(err, -EINVAL, "'%s' is no duration (250ms, 2s)", value);
 	} else if (text_eq(key, "times") && text_eq(value, "all")) {
 		rule->left = UINT32_MAX;
@@ -159,7 +160,8 @@ static int rule_parse(const char *spec, struct rule *ret_rule, struct error *err
 int inject_add(struct node *node, const char *spec, uint32_t *ret_id, struct error *err)
 {
 	struct rule rule, *slot = NULL;
-	int r = rule_parse(spec, &rule, err);
+	int r = mps_rule_is_meant(spec) ? mps_rule_parse(spec, &rule, err)
+					: rule_parse(spec, &rule, err);
 
 	if (r < 0)
 		return r;
@@ -181,7 +183,7 @@ int inject_add(struct node *node, const char *spec, uint32_t *ret_id, struct err
 			      err, -ENOSPC, "there are %d failures to inject already", NODE_RULES);
 }
 
-static void rule_free(struct node *node, struct rule *rule)
+void inject_forget(struct node *node, struct rule *rule)
 {
 	__atomic_store_n(&rule->id, 0, __ATOMIC_RELEASE);
 	__atomic_sub_fetch(&node->n_rules, 1, __ATOMIC_RELEASE);
@@ -196,7 +198,7 @@ unsigned inject_clear(struct node *node, uint32_t id)
 		struct rule *rule = &node->rules[i];
 
 		if (rule->id && (!id || rule->id == id)) {
-			rule_free(node, rule);
+			inject_forget(node, rule);
 			n++;
 		}
 	}
@@ -228,7 +230,7 @@ static bool rule_take(
 		*ret_rule = *rule;
 		*ret_at = rule;
 		if (!rule->left && rule->action != RULE_HANG)
-			rule_free(node, rule);
+			inject_forget(node, rule);
 		return true;
 	}
 	return false;

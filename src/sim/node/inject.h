@@ -13,6 +13,8 @@
  *	call=K			the first K - 1 matching calls pass unharmed
  *	times=N | times=all	how many calls it strikes (1)
  *	gpu=INDEX		only calls on this GPU, its instances and MIG devices
+ *
+ * Rules of MPS stand in mps_rule.h.
  */
 
 #include "sim/node/node.h"
@@ -34,6 +36,10 @@ unsigned inject_clear(struct node *node, uint32_t id);
  * fail with, or NVML_SUCCESS to go on.
  */
 int inject_strike(struct node *node, unsigned function, int gpu);
+
+/* For the rules of MPS: a duration as rules have it; a spent rule goes, under the node's lock. */
+int inject_duration(const char *text, uint64_t *ret_ns);
+void inject_forget(struct node *node, struct rule *rule);
 
 /* NVML codes by name, without "NVML_ERROR_": "IN_USE"; NULL and -1 for none. */
 const char *inject_code_name(int code);

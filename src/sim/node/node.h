@@ -54,6 +54,7 @@ struct process {
 	uint16_t life;	 /* which of its GPU's locks it holds as long as it lives */
 	uint64_t memory; /* bytes */
 	uint32_t gi, ci; /* NVML_NO_INSTANCE without MIG */
+	int32_t server;	 /* of an MPS client: its server's pid */
 };
 
 /* What administrators set, beside modes; 0 where nothing is set. */
@@ -112,11 +113,17 @@ struct event {
 
 enum rule_action { RULE_FAIL, RULE_HANG, RULE_DELAY };
 
+/* What a rule is about: calls of NVML, or the programs of MPS (mps_rule.h). */
+enum rule_kind { RULE_CALL, RULE_MPS_FAULT, RULE_MPS_HANG, RULE_MPS_START };
+
 struct rule {	     /* a failure to inject: inject.h */
 	uint32_t id; /* 0: free */
+	uint32_t kind;
 	uint32_t action;
 	int32_t code; /* nvmlReturn_t */
 	int32_t gpu;
+	int32_t client, server, control; /* pids that MPS's rules are about; 0: any */
+	uint32_t is_unnamed;		 /* the log does not tell whose fault it was */
 	uint64_t delay_ns;
 	uint64_t functions[RULE_FUNCTIONS];
 	uint32_t skip; /* calls yet to let pass */
@@ -130,6 +137,7 @@ struct node_settings {
 	char driver_version[32];
 	int32_t cuda_version; /* 1000 * major + 10 * minor */
 	uint64_t create_ns, destroy_ns;
+	uint64_t mps_start_ns;	    /* how long an MPS server takes to start */
 	uint32_t anyone_may_change; /* else root and `owner` only */
 	uint32_t owner;		    /* uid */
 	uint32_t real_nodes;	    /* dev/ has device nodes, not empty files */

@@ -33,6 +33,28 @@ static bool is_alive(struct gpu *gpu, const struct process *process)
 	return false;
 }
 
+static bool has_server(const struct gpu_state *state, int32_t server)
+{
+	for (unsigned i = 0; i < state->n_processes; i++)
+		if (state->processes[i].pid == server)
+			return true;
+	return false;
+}
+
+static void process_drop(struct gpu_state *draft, unsigned i)
+{
+	account_close(draft, draft->processes[i].pid);
+	draft->processes[i] = draft->processes[--draft->n_processes];
+}
+
+/* A client that outlives its server keeps its life until it ends too: that may be taken then. */
+static void drop_orphans(struct gpu_state *draft)
+{
+	for (unsigned i = draft->n_processes; i-- > 0;)
+		if (draft->processes[i].server && !has_server(draft, draft->processes[i].server))
+			process_drop(draft, i);
+}
+
 void process_reap(struct gpu *gpu)
 {
 	const struct gpu_state *now = gpu_now(gpu);
@@ -45,11 +67,12 @@ void process_reap(struct gpu *gpu)
 			draft = gpu_draft(gpu);
 			load_settle(gpu, draft);
 		}
-		account_close(draft, draft->processes[i].pid);
-		draft->processes[i] = draft->processes[--draft->n_processes];
+		process_drop(draft, i);
 	}
-	if (draft)
-		gpu_commit(gpu);
+	if (!draft)
+		return;
+	drop_orphans(draft);
+	gpu_commit(gpu);
 }
 
 static int place_check(const struct gpu *gpu, const struct gpu_state *state,
@@ -87,8 +110,10 @@ int process_add(struct node *node, unsigned index, const struct process *process
 	r = now->lost ? NVML_ERROR_GPU_IS_LOST : place_check(gpu, now, process, &room);
 	if (r == NVML_SUCCESS && now->compute_mode == NVML_COMPUTEMODE_PROHIBITED)
 		r = NVML_ERROR_NO_PERMISSION;
+	if (r == NVML_SUCCESS && process->server && !has_server(now, process->server))
+		r = NVML_ERROR_NOT_FOUND;
 	if (r == NVML_SUCCESS && now->compute_mode == NVML_COMPUTEMODE_EXCLUSIVE_PROCESS &&
-		process_uses_gpu(now))
+		!now->mig_current && !process->server && process_uses_gpu(now))
 		r = NVML_ERROR_IN_USE;
 	if (r == NVML_SUCCESS && now->n_processes == GPU_PROCESSES)
 		r = NVML_ERROR_INSUFFICIENT_RESOURCES;
@@ -125,6 +150,7 @@ void process_remove(struct node *node, unsigned index, int32_t pid)
 			life = draft->processes[i].life;
 			draft->processes[i] = draft->processes[--draft->n_processes];
 		}
+	drop_orphans(draft);
 	gpu_commit(gpu);
 	if (life < GPU_PROCESSES)
 		pthread_mutex_unlock(&gpu->lives[life]);

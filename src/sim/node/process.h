@@ -19,7 +19,10 @@ void process_reap(struct gpu *gpu);
  * Puts the calling process on the GPU as CUDA does when a context is made. NVML codes:
  * INVALID_ARGUMENT (no such instance, or a whole GPU asked of one in MIG mode), MEMORY (does not
  * fit), IN_USE (exclusive process mode), NO_PERMISSION (prohibited mode), INSUFFICIENT_RESOURCES
- * (table full), GPU_IS_LOST.
+ * (table full), NOT_FOUND (an MPS client's server is not on this GPU), GPU_IS_LOST.
+ *
+ * An MPS client counts as a part of its server: exclusive process mode lets it in, and what it has
+ * is gone when the server is.
  */
 int process_add(struct node *node, unsigned gpu, const struct process *process);
 void process_remove(struct node *node, unsigned gpu, int32_t pid);

@@ -12,6 +12,7 @@
 #include "sim/program/kernel.h"
 #include "sim/program/populate.h"
 #include "sim/program/program.h"
+#include "sim/program/programs.h"
 
 #include <errno.h>
 #include <ftw.h>
@@ -23,10 +24,10 @@
 
 const struct option build_options[] = { { "fast", no_argument, NULL, 'f' },
 	{ "create", required_argument, NULL, 'c' }, { "destroy", required_argument, NULL, 'd' },
-	{ "inject", required_argument, NULL, 'i' }, { "dir", required_argument, NULL, 'D' },
-	{ "keep", no_argument, NULL, 'k' }, { "plain", no_argument, NULL, 'p' },
-	{ "no-namespace", no_argument, NULL, 'n' }, { "help", no_argument, NULL, 'h' },
-	{ NULL, 0, NULL, 0 } };
+	{ "mps-start", required_argument, NULL, 'm' }, { "inject", required_argument, NULL, 'i' },
+	{ "dir", required_argument, NULL, 'D' }, { "keep", no_argument, NULL, 'k' },
+	{ "plain", no_argument, NULL, 'p' }, { "no-namespace", no_argument, NULL, 'n' },
+	{ "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 } };
 
 int build_option(struct build *build, int option, const char *value)
 {
@@ -34,13 +35,16 @@ int build_option(struct build *build, int option, const char *value)
 
 	switch (option) {
 	case 'f':
-		build->create_ns = build->destroy_ns = 0;
+		build->create_ns = build->destroy_ns = build->mps_start_ns = 0;
 		return 0;
 	case 'c':
 	case 'd':
+	case 'm':
 		if (parse_u32(value, &ms) < 0)
 			return -EINVAL;
-		*(option == 'c' ? &build->create_ns : &build->destroy_ns) = ms * 1000000ull;
+		*(option == 'c'		? &build->create_ns
+			: option == 'd' ? &build->destroy_ns
+					: &build->mps_start_ns) = ms * 1000000ull;
 		return 0;
 	case 'i':
 		if (build->n_inject == NODE_RULES)
@@ -126,25 +130,6 @@ static int prepare_dir(const char *wanted, char *ret_dir, size_t size, struct er
 	return 0;
 }
 
-/*
- * The programs of the node: a driver brings nvidia-smi, which clients call to reset a GPU; and this
- * one, for what is to happen to the node.
- */
-static int put_programs(const char *dir, struct error *err)
-{
-	char path[TREE_PATH_MAX], text[1400];
-	int r;
-
-	snprintf(path, sizeof(path), "%s/bin/nvidia-smi", dir);
-	snprintf(text, sizeof(text), "#!/bin/sh\nCARVE_SIM_NODE='%s' exec '%s' nvidia-smi \"$@\"\n",
-		dir, where_self());
-	r = tree_put(path, 0755, text, strlen(text));
-	snprintf(path, sizeof(path), "%s/bin/carve-sim", dir);
-	if (r == 0 && symlink(where_self(), path) < 0)
-		r = -errno;
-	return r < 0 ? error_set(err, r, "cannot make %s: %s", path, strerror(-r)) : 0;
-}
-
 static int put_dirs(const char *dir, struct error *err)
 {
 	static const char *const dirs[] = { "bin", "run", "state" };
@@ -201,6 +186,7 @@ static int fill_node(const struct build *build, const struct machine *machine, s
 	/* What the machine had from the start took no time. */
 	node->settings.create_ns = build->create_ns;
 	node->settings.destroy_ns = build->destroy_ns;
+	node->settings.mps_start_ns = build->mps_start_ns;
 	return r;
 }
 
@@ -225,7 +211,7 @@ int build_node(const struct build *build, struct node **ret_node, struct error *
 	tree_choose_nodes(dir, &machine.plan->settings);
 	r = put_dirs(dir, err);
 	if (r == 0)
-		r = put_programs(dir, err);
+		r = programs_put(dir, machine.plan->settings.driver_version, err);
 	if (r == 0)
 		r = node_make(dir, machine.plan, &node, err);
 	if (r == 0)

@@ -12,7 +12,7 @@ struct build {
 	const char *name;    /* of the node; NULL: none was given */
 	const char *machine; /* name or file */
 	const char *dir;     /* NULL: one is chosen */
-	uint64_t create_ns, destroy_ns;
+	uint64_t create_ns, destroy_ns, mps_start_ns;
 	const char *inject[NODE_RULES];
 	unsigned n_inject;
 	bool dies_with_us; /* the machine's own processes */
@@ -21,12 +21,15 @@ struct build {
 	bool no_namespace; /* the command looks below $CARVE_SYSTEM_ROOT only */
 };
 
-#define BUILD_DEFAULT ((struct build){ .create_ns = 250000000, .destroy_ns = 100000000 })
+#define BUILD_DEFAULT                                                                              \
+	((struct build){                                                                           \
+		.create_ns = 250000000, .destroy_ns = 100000000, .mps_start_ns = 400000000 })
 
 /*
- * The options that make a node, for getopt_long(): --fast, --create, --destroy, --inject, --dir,
- * --keep, --plain, --no-namespace, --help. build_option() takes what it returned: 0, or -EINVAL
- * (the value is no good).
+ * The options that make a node, for getopt_long(): --fast, --create, --destroy, --mps-start,
+ * --inject,
+ * --dir, --keep, --plain, --no-namespace, --help. build_option() takes what it returned: 0, or
+ * -EINVAL (the value is no good).
  */
 extern const struct option build_options[];
 int build_option(struct build *build, int option, const char *value);
@@ -39,7 +42,7 @@ int build_parse(const struct verb *verb, int argc, char **argv, struct build *bu
 
 /*
  * Makes the node: DIR/node (the model), DIR/root (the system's files), DIR/kernel (where they are
- * live), DIR/bin (nvidia-smi), DIR/run and DIR/state (for daemons). Where they cannot be live a
+ * live), DIR/bin (programs.h), DIR/run and DIR/state (for daemons). Where they cannot be live a
  * line on stderr says why, and they are plain ones. What was made is removed again where it fails.
  */
 int build_node(const struct build *build, struct node **ret_node, struct error *err);

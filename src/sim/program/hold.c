@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A process that uses a GPU or a MIG device as a CUDA program does: it looks for its device as CUDA
- * does (devices.h), is on the GPU's list of processes while it runs, and ends with the node.
+ * A process that uses a GPU or a MIG device as a CUDA program does: it is a client of MPS where
+ * there is a control daemon (mps/client.h), looks for its device as CUDA does (devices.h), is on
+ * the GPU's list of processes while it runs, and ends with the node.
  */
 #include "sim/program/program.h"
 
@@ -10,6 +11,8 @@
 #include "base/io.h"
 #include "base/size.h"
 #include "base/text.h"
+#include "sim/mps/client.h"
+#include "sim/mps/codes.h"
 #include "sim/node/inject.h"
 #include "sim/node/process.h"
 #include "sim/program/devices.h"
@@ -17,11 +20,12 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/signalfd.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #define LOOK_MS 100 /* how often it looks whether the node is still there */
@@ -31,13 +35,17 @@ struct hold {
 	uint64_t memory, time_ns; /* 0: for ever */
 	uint32_t busy;
 	enum process_type type;
+	bool stays;  /* whatever CUDA says */
+	bool prints; /* what it got */
 	char **command;
+	struct mps_session mps;
 };
 
 static const struct option options[] = { { "dir", required_argument, NULL, 'D' },
 	{ "device", required_argument, NULL, 'd' }, { "memory", required_argument, NULL, 'm' },
 	{ "busy", required_argument, NULL, 'b' }, { "type", required_argument, NULL, 'y' },
-	{ "time", required_argument, NULL, 't' }, { "help", no_argument, NULL, 'h' },
+	{ "time", required_argument, NULL, 't' }, { "stay", no_argument, NULL, 's' },
+	{ "print", no_argument, NULL, 'p' }, { "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 } };
 
 static int hold_option(struct hold *hold, int option, const char *value)
@@ -55,6 +63,12 @@ static int hold_option(struct hold *hold, int option, const char *value)
 		return parse_u32(value, &hold->busy) < 0 || hold->busy > 100 ? -EINVAL : 0;
 	case 't':
 		return parse_duration(value, &hold->time_ns);
+	case 's':
+		hold->stays = true;
+		return 0;
+	case 'p':
+		hold->prints = true;
+		return 0;
 	case 'y':
 		return process_type_parse(value, &hold->type) ? 0 : -EINVAL;
 	default:
@@ -62,19 +76,31 @@ static int hold_option(struct hold *hold, int option, const char *value)
 	}
 }
 
+/* For errors of CUDA: 100 and the last two digits of its number. */
+static int exit_of(int code)
+{
+	return 100 + code % 100;
+}
+
 /* Puts this process on the device's list. */
 static int hold_start(
 	const struct hold *hold, struct node *node, const struct device *device, struct error *err)
 {
+	bool is_client = hold->mps.fd >= 0;
 	struct process process = { .pid = getpid(),
-		.type = (uint8_t)hold->type,
+		.type = (uint8_t)(is_client ? PROCESS_MPS : hold->type),
 		.busy = (uint8_t)hold->busy,
 		.memory = hold->memory,
 		.gi = device->gi,
-		.ci = device->ci };
-	int r = process_add(node, device->gpu, &process);
+		.ci = device->ci,
+		.server = is_client ? hold->mps.server : 0 };
+	int r;
 	char size[SIZE_TEXT_MAX];
 
+	/* Its part of the SMs is all that it can keep busy. */
+	if (is_client && process.busy > hold->mps.percentage)
+		process.busy = (uint8_t)hold->mps.percentage;
+	r = process_add(node, device->gpu, &process);
 	if (r == NVML_SUCCESS)
 		return 0;
 	if (r == NVML_ERROR_MEMORY)
@@ -114,29 +140,58 @@ static pid_t start_command(char **command, const sigset_t *waited)
 	return pid;
 }
 
-/* Stays until something ends it; the exit status, or minus the signal to end by. */
-static int hold_stay(const struct hold *hold, struct node *node, unsigned gpu)
+/* The server has ended this client: the exit status, or 0 if it stays nevertheless. */
+static int hold_failed(struct hold *hold, struct node *node, unsigned gpu)
 {
-	const struct timespec look = { 0, LOOK_MS * 1000000l };
+	struct error err = ERROR_NONE;
+	int code = mps_session_hear(&hold->mps, &err);
+
+	fprintf(stderr, "carve-sim hold: %s\n", err.text);
+	/* What it had is gone; after a fault it is not, until the process ends. */
+	if (code != CUDA_LAUNCH_FAILED)
+		process_remove(node, gpu, getpid());
+	if (!hold->stays)
+		return exit_of(code);
+	/* Kept open: the server counts it until it ends. */
+	hold->mps.fd = -1;
+	return 0;
+}
+
+static int signals_open(sigset_t *ret_waited)
+{
+	sigemptyset(ret_waited);
+	sigaddset(ret_waited, SIGCHLD);
+	sigaddset(ret_waited, SIGTERM);
+	sigaddset(ret_waited, SIGINT);
+	sigaddset(ret_waited, SIGHUP);
+	sigprocmask(SIG_BLOCK, ret_waited, NULL);
+	return signalfd(-1, ret_waited, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+/* The next signal that came, or 0. */
+static int signal_next(int signals)
+{
+	struct signalfd_siginfo info;
+
+	return read(signals, &info, sizeof(info)) == sizeof(info) ? (int)info.ssi_signo : 0;
+}
+
+/* Stays until something ends it; the exit status, or minus the signal to end by. */
+static int hold_stay(struct hold *hold, struct node *node, unsigned gpu)
+{
 	uint64_t end = hold->time_ns ? now_ns() + hold->time_ns : UINT64_MAX;
-	pid_t child = 0;
 	sigset_t waited;
+	struct pollfd polled[2] = { { signals_open(&waited), POLLIN, 0 } };
+	pid_t child = hold->command ? start_command(hold->command, &waited) : 0;
 	int status;
 
-	sigemptyset(&waited);
-	sigaddset(&waited, SIGCHLD);
-	sigaddset(&waited, SIGTERM);
-	sigaddset(&waited, SIGINT);
-	sigaddset(&waited, SIGHUP);
-	sigprocmask(SIG_BLOCK, &waited, NULL);
-	if (hold->command)
-		child = start_command(hold->command, &waited);
 	for (;;) {
-		uint64_t now = now_ns(), left = end > now ? end - now : 0;
-		struct timespec rest = { 0, (long)left };
-		int signal =
-			sigtimedwait(&waited, NULL, left < (uint64_t)look.tv_nsec ? &rest : &look);
+		uint64_t now = now_ns(), left_ms = end > now ? (end - now) / 1000000 + 1 : 0;
+		int signal;
 
+		polled[1] = (struct pollfd){ hold->mps.fd, POLLIN, 0 };
+		poll(polled, 2, left_ms < LOOK_MS ? (int)left_ms : LOOK_MS);
+		signal = signal_next(polled[0].fd);
 		if (child > 0 && waitpid(child, &status, WNOHANG) == child)
 			return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
 		if (signal > 0 && signal != SIGCHLD && child <= 0)
@@ -145,6 +200,11 @@ static int hold_stay(const struct hold *hold, struct node *node, unsigned gpu)
 			kill(child, signal);
 		if (now_ns() >= end || !node_is_there(node))
 			return EXIT_SUCCESS;
+		if (polled[1].revents && (status = hold_failed(hold, node, gpu))) {
+			if (child > 0)
+				kill(child, SIGTERM);
+			return status;
+		}
 		if (is_lost(node, gpu)) {
 			fprintf(stderr, "carve-sim hold: CUDA: the GPU is lost\n");
 			return EXIT_FAILURE;
@@ -152,7 +212,47 @@ static int hold_stay(const struct hold *hold, struct node *node, unsigned gpu)
 	}
 }
 
-static int hold_on(const struct verb *verb, const struct hold *hold)
+static void hold_print(const struct hold *hold, const struct device *device)
+{
+	if (!hold->command)
+		printf("process %d uses %s\n", (int)getpid(), device->name);
+	if (hold->prints && hold->mps.fd >= 0)
+		printf("mps server=%d device=%s memory=%llu percentage=%.1f sm=%u\n",
+			(int)hold->mps.server, hold->mps.device,
+			(unsigned long long)hold->mps.memory, hold->mps.percentage, hold->mps.sm);
+	else if (hold->prints)
+		printf("no mps\n");
+	fflush(stdout);
+}
+
+/* As CUDA starts: a client of MPS or not, then the device. 0, or the exit status. */
+static int hold_open(
+	const struct verb *verb, struct hold *hold, struct node *node, struct device *ret_device)
+{
+	char size[SIZE_TEXT_MAX], most[SIZE_TEXT_MAX];
+	struct error err = ERROR_NONE;
+	int code = mps_session_open(hold->device, &hold->mps, &err);
+
+	if (code > 0) {
+		report(verb, &err);
+		return exit_of(code);
+	}
+	if (device_open(node, hold->mps.fd >= 0 ? hold->mps.device : hold->device, ret_device,
+		    &err) < 0)
+		return report(verb, &err);
+	if (hold->mps.memory && hold->memory > hold->mps.memory) {
+		error_set(&err, -ENOMEM,
+			"CUDA: error %d: out of memory: %s are more than this MPS client's limit "
+			"of %s",
+			CUDA_OUT_OF_MEMORY, size_text(hold->memory, size),
+			size_text(hold->mps.memory, most));
+		report(verb, &err);
+		return exit_of(CUDA_OUT_OF_MEMORY);
+	}
+	return hold_start(hold, node, ret_device, &err) < 0 ? report(verb, &err) : 0;
+}
+
+static int hold_on(const struct verb *verb, struct hold *hold)
 {
 	struct error err = ERROR_NONE;
 	struct device device;
@@ -161,13 +261,10 @@ static int hold_on(const struct verb *verb, const struct hold *hold)
 
 	if (where_node(hold->dir, &node, &err) < 0)
 		return report(verb, &err);
-	if (device_open(node, hold->device, &device, &err) < 0 ||
-		hold_start(hold, node, &device, &err) < 0)
-		return report(verb, &err);
-	if (!hold->command) {
-		printf("process %d uses %s\n", (int)getpid(), device.name);
-		fflush(stdout);
-	}
+	status = hold_open(verb, hold, node, &device);
+	if (status)
+		return status;
+	hold_print(hold, &device);
 	status = hold_stay(hold, node, device.gpu);
 	process_remove(node, device.gpu, getpid());
 	if (status < 0) {
@@ -183,7 +280,7 @@ static int hold_on(const struct verb *verb, const struct hold *hold)
 
 int verb_hold(const struct verb *verb, int argc, char **argv)
 {
-	struct hold hold = { .memory = 1000000000 };
+	struct hold hold = { .memory = 1000000000, .mps = MPS_SESSION_NONE };
 	int option;
 
 	opterr = 0;

@@ -14,6 +14,7 @@
 	"  --plain          plain files for /proc and /sys, which may be edited\n"                 \
 	"  --create MS      how long making an instance takes (250)\n"                             \
 	"  --destroy MS     how long removing one takes (100)\n"                                   \
+	"  --mps-start MS   how long an MPS server takes to start (400)\n"                         \
 	"  --inject SPEC    a failure to inject from the start; may be repeated\n"
 
 static const struct verb verbs[] = {
@@ -37,7 +38,7 @@ static const struct verb verbs[] = {
 	{ "state", "[--json]", "shows GPUs, instances, processes, failures to inject",
 		"  --json           as JSON\n" DIR_HELP, verb_state },
 	{ "inject", "SPEC | --clear [ID]",
-		"makes driver calls fail, hang or be late; puts processes in the way",
+		"makes driver calls and MPS fail, hang or be late; puts processes in the way",
 		"  SPEC is FUNCTION[:KEY[=VALUE],...]; FUNCTION may have * and ?. Keys:\n"
 		"    code=IN_USE    fail with this NVML code (UNKNOWN)\n"
 		"    hang           do not return until the failure is cleared\n"
@@ -50,6 +51,17 @@ static const struct verb verbs[] = {
 		"    device=N.I.C   a GPU, its instance I, its compute instance C, or a UUID (0)\n"
 		"    size=SIZE      so much memory (memory: all that is free; holder: 64Mi)\n"
 		"    busy=PERCENT   so much compute (0)\n"
+		"  or of MPS:\n"
+		"    mps-fault:client=PID[,unnamed]  a client's fatal fault; or of one on "
+		"server=PID, "
+		"gpu=INDEX\n"
+		"    mps-hang:server=PID|gpu=INDEX|control=PID  does nothing until cleared\n"
+		"    mps-start[:delay=T][,gpu=INDEX][,control=PID][,times=N|all]  a server fails "
+		"to "
+		"start, or is late\n"
+		"    mps-version=VERSION  its programs are of this driver; without a version: of "
+		"the "
+		"node's\n"
 		"  --clear [ID]     removes one failure, or all\n" DIR_HELP,
 		verb_inject },
 	{ "load", "FILE|-", "plays processes that use memory and compute over time",
@@ -71,6 +83,8 @@ static const struct verb verbs[] = {
 		"  --busy PERCENT   so much of its compute (0)\n"
 		"  --type TYPE      compute, graphics or mps (compute)\n"
 		"  --time T         so long (for ever)\n"
+		"  --print          print what it got of MPS\n"
+		"  --stay           go on living when CUDA has failed\n"
 		"  CMD              while this runs; exits as CMD\n" DIR_HELP,
 		verb_hold },
 	{ "nvidia-smi", "--gpu-reset -i GPU", "stands for nvidia-smi on the node: this call only",

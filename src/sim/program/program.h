@@ -43,6 +43,8 @@ int verb_help(const struct verb *verb);
 const char *where_self(void);
 /* Where the simulated driver's library lies: built, or installed. */
 int where_library(char *ret_path, size_t size, struct error *err);
+/* Where the programs of MPS lie. */
+int where_mps(char *ret_path, size_t size, struct error *err);
 /* Where nodes are kept that have no directory of their own; it is made. */
 int where_nodes(char *ret_dir, size_t size, struct error *err);
 /* The directory of the node with this name, whether it is there or not. */

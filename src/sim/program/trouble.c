@@ -2,6 +2,7 @@
 /* What befalls a node: failing calls, XIDs, ECC errors, lost GPUs, resets. */
 #include "sim/program/pressure.h"
 #include "sim/program/program.h"
+#include "sim/program/programs.h"
 
 #include "abi/nvml.h"
 #include "base/error.h"
@@ -17,6 +18,20 @@
 static const struct option options[] = { { "dir", required_argument, NULL, 'D' },
 	{ "clear", optional_argument, NULL, 'c' }, { "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 } };
+
+/* The programs of MPS belong to another driver, or ("mps-version" alone) to the node's again. */
+static bool mps_version_is_meant(const char *spec)
+{
+	return text_eq(spec, "mps-version") || text_starts(spec, "mps-version=");
+}
+
+static int mps_version_put(const struct node *node, const char *spec, struct error *err)
+{
+	const char *version = strchr(spec, '=');
+
+	return programs_put_mps(
+		node->dir, version ? version + 1 : node->settings.driver_version, err);
+}
 
 int verb_inject(const struct verb *verb, int argc, char **argv)
 {
@@ -59,6 +74,11 @@ int verb_inject(const struct verb *verb, int argc, char **argv)
 			if (pressure_start(node, argv[optind], &pid, &err) < 0)
 				return report(verb, &err);
 			printf("process %d\n", (int)pid);
+			continue;
+		}
+		if (mps_version_is_meant(argv[optind])) {
+			if (mps_version_put(node, argv[optind], &err) < 0)
+				return report(verb, &err);
 			continue;
 		}
 		if (inject_add(node, argv[optind], &id, &err) < 0)

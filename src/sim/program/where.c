@@ -13,7 +13,8 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#define LIBRARY "libnvidia-ml.so.1"
+#define LIBRARY	    "libnvidia-ml.so.1"
+#define MPS_PROGRAM "nvidia-cuda-mps-control"
 
 const char *where_self(void)
 {
@@ -27,21 +28,34 @@ const char *where_self(void)
 	return path;
 }
 
-int where_library(char *ret_path, size_t size, struct error *err)
+/* Where this file is: beside the program, or one of the places of an installation. */
+static int where_file(
+	const char *beside, const char *name, char *ret_path, size_t size, struct error *err)
 {
-	/* Beside the program as it is built; from the build's top; installed. */
-	static const char *const places[] = { "lib", "src/sim/lib", "../lib/carve-sim",
+	/* As it is built; from the build's top; installed. */
+	const char *const places[] = { beside, "src/sim", "../lib/carve-sim",
 		"../lib/x86_64-linux-gnu/carve-sim", "../lib64/carve-sim" };
 	const char *self = where_self(), *slash = strrchr(self, '/');
 	char file[700];
 
 	for (unsigned i = 0; slash && i < ARRAY_SIZE(places); i++) {
-		snprintf(ret_path, size, "%.*s/%s", (int)(slash - self), self, places[i]);
-		snprintf(file, sizeof(file), "%s/" LIBRARY, ret_path);
+		snprintf(ret_path, size, "%.*s/%s%s%s", (int)(slash - self), self, places[i],
+			i == 1 ? "/" : "", i == 1 ? beside : "");
+		snprintf(file, sizeof(file), "%s/%s", ret_path, name);
 		if (access(file, R_OK) == 0)
 			return 0;
 	}
-	return error_set(err, -ENOENT, "the simulated " LIBRARY " is not beside %s", self);
+	return error_set(err, -ENOENT, "the simulated %s is not beside %s", name, self);
+}
+
+int where_library(char *ret_path, size_t size, struct error *err)
+{
+	return where_file("lib", LIBRARY, ret_path, size, err);
+}
+
+int where_mps(char *ret_path, size_t size, struct error *err)
+{
+	return where_file("mps", MPS_PROGRAM, ret_path, size, err);
 }
 
 int where_node(const char *dir, struct node **ret_node, struct error *err)

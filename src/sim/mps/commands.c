@@ -1,0 +1,417 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The command language of v2: a table, and what each command does. Answers are NVIDIA's, word for
+ * word, also where they are odd; arguments are read as scanf() reads them, so that what is no
+ * number is 0 and what follows does not count.
+ */
+#include "sim/mps/daemon.h"
+
+#include "base/io.h"
+#include "sim/mps/journal.h"
+#include "sim/mps/wire.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum from { FROM_ANY, FROM_STATUS, FROM_PARTITIONS };
+
+struct command {
+	const char *name;
+	enum from from; /* what the dialect must have */
+	void (*run)(struct control *control, struct visitor *visitor, const char *rest);
+};
+
+static void answer(struct visitor *visitor, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* A line of the answer, which the log has too. */
+static void answer(struct visitor *visitor, const char *format, ...)
+{
+	char line[1024];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(line, sizeof(line), format, args);
+	va_end(args);
+	journal("Control", "%s", line);
+	buf_addf(&visitor->answer, "%s\n", line);
+}
+
+static bool is_privileged(struct visitor *visitor, uid_t owner, const char *what)
+{
+	if (visitor->uid == 0 || visitor->uid == owner)
+		return true;
+	answer(visitor, "Insufficient privileges for UID %u. %s", (unsigned)visitor->uid, what);
+	return false;
+}
+
+static bool may_set(struct visitor *visitor)
+{
+	return is_privileged(visitor, geteuid(),
+		"Control deamon settings can only be modified by the user started it or by the "
+		"root user.");
+}
+
+static struct mps_server *find_or_say(struct control *control, struct visitor *visitor, int pid)
+{
+	struct mps_server *server = server_find(control, pid);
+
+	if (!server)
+		answer(visitor, "Server %d not found", pid);
+	return server;
+}
+
+/* Has a server answer this command, as the last part of the answer. */
+static void ask(struct visitor *visitor, struct mps_server *server, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+static void ask(struct visitor *visitor, struct mps_server *server, const char *format, ...)
+{
+	char text[256];
+	int n = snprintf(text, sizeof(text), "ASK %u ", visitor->number);
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text + n, sizeof(text) - (size_t)n, format, args);
+	va_end(args);
+	/* Also where its queue is full, for it is hung: who asks waits. */
+	wire_send(server->fd, text, -1);
+	visitor->n_awaited++;
+	visitor->awaited = server->pid;
+}
+
+static int number_of(const char *rest)
+{
+	int number = 0;
+
+	return sscanf(rest, "%d", &number) == 1 ? number : 0;
+}
+
+static void get_server_list(struct control *control, struct visitor *visitor, const char *rest)
+{
+	const struct mps_server *server;
+
+	list_for_each (server, &control->servers, item)
+		answer(visitor, "%d", (int)server->pid);
+}
+
+static void get_server_status(struct control *control, struct visitor *visitor, const char *rest)
+{
+	struct mps_server *server;
+	int pid;
+
+	if (sscanf(rest, "%d", &pid) != 1) {
+		answer(visitor, "A server PID is required");
+		return;
+	}
+	server = find_or_say(control, visitor, pid);
+	if (server && !server->is_ready)
+		answer(visitor, "INITIALIZING");
+	else if (server)
+		ask(visitor, server, "status");
+}
+
+static void start_server(struct control *control, struct visitor *visitor, const char *rest)
+{
+	char option[16];
+	int uid;
+
+	if (sscanf(rest, "%15s %d", option, &uid) != 2 || !text_eq(option, "-uid"))
+		answer(visitor, "A user id (UID) is required to start a new server");
+	else if (control->is_ending)
+		answer(visitor, "The MPS control daemon is shutting down");
+	else if (is_privileged(visitor, (uid_t)uid,
+			 "Only the root user may start server for another user.") &&
+		 !server_of(control, (uid_t)uid))
+		server_start(control, (uid_t)uid);
+}
+
+static void shutdown_server(struct control *control, struct visitor *visitor, const char *rest)
+{
+	char option[16] = "";
+	int pid = 0;
+	struct mps_server *server;
+
+	sscanf(rest, "%d %15s", &pid, option);
+	server = find_or_say(control, visitor, pid);
+	if (server && is_privileged(visitor, server->uid,
+			      "Only the root user may shutdown another user's server."))
+		server_shut_down(control, server, text_eq(option, "-f"));
+}
+
+static void get_client_list(struct control *control, struct visitor *visitor, const char *rest)
+{
+	struct mps_server *server = find_or_say(control, visitor, number_of(rest));
+
+	if (server)
+		ask(visitor, server, "clients");
+}
+
+static void get_device_client_list(
+	struct control *control, struct visitor *visitor, const char *rest)
+{
+	struct mps_server *server;
+	int pid = number_of(rest);
+
+	if (pid) {
+		server = find_or_say(control, visitor, pid);
+		if (server)
+			ask(visitor, server, "devices");
+		return;
+	}
+	list_for_each (server, &control->servers, item)
+		ask(visitor, server, "devices");
+}
+
+static void ps_header(const struct control *control, struct visitor *visitor)
+{
+	if (control->dialect.has_status)
+		answer(visitor, "%-10s%-10s%-15s%-15s%-*s%-15s%-15s%-15s", "PID", "ID", "SERVER",
+			"STATUS", 45, "DEVICE", "NAMESPACE", "COMMAND", "ATTRIBUTES");
+	else
+		answer(visitor, "%-10s%-10s%-15s%-*s%-15s%-15s%-15s", "PID", "ID", "SERVER", 45,
+			"DEVICE", "NAMESPACE", "COMMAND", "ATTRIBUTES");
+}
+
+static void ps(struct control *control, struct visitor *visitor, const char *rest)
+{
+	struct mps_server *server;
+	char option[16] = "";
+	int pid = 0;
+
+	if (sscanf(rest, "%15s %d", option, &pid) >= 1 && text_eq(option, "-p")) {
+		server = find_or_say(control, visitor, pid);
+		if (!server) {
+			/* Said twice, the second time with a line too many. */
+			answer(visitor, "Server %d not found", pid);
+			buf_add(&visitor->answer, "\n");
+			return;
+		}
+		ps_header(control, visitor);
+		ask(visitor, server, "ps");
+		return;
+	}
+	if (list_is_empty(&control->servers)) {
+		answer(visitor, "Server not found");
+		return;
+	}
+	ps_header(control, visitor);
+	list_for_each (server, &control->servers, item)
+		ask(visitor, server, "ps");
+}
+
+static void terminate_client(struct control *control, struct visitor *visitor, const char *rest)
+{
+	int server_pid = 0, client = 0;
+	struct mps_server *server;
+
+	sscanf(rest, "%d %d", &server_pid, &client);
+	server = find_or_say(control, visitor, server_pid);
+	if (!server) {
+		answer(visitor, "Server %d not found!", server_pid);
+		answer(visitor, "1");
+	} else if (is_privileged(visitor, server->uid,
+			   "Only the root user may terminate clients on another user's server.")) {
+		ask(visitor, server, "terminate %d", client);
+	}
+}
+
+/* ---- limits ---- */
+
+static void get_default_percentage(
+	struct control *control, struct visitor *visitor, const char *rest)
+{
+	answer(visitor, "%.1f", control->defaults.percentage);
+}
+
+static void set_default_percentage(
+	struct control *control, struct visitor *visitor, const char *rest)
+{
+	if (!may_set(visitor))
+		return;
+	if (!limits_percentage_parse(rest, &control->defaults.percentage))
+		journal("Control", "Invalid percentage, expected between (0.0, 100.0]");
+	answer(visitor, "%.1f", control->defaults.percentage);
+}
+
+static bool may_set_of(struct visitor *visitor, const struct mps_server *server)
+{
+	return is_privileged(visitor, server->uid,
+		"Only the root user may change settings for another user's server.");
+}
+
+static void get_percentage(struct control *control, struct visitor *visitor, const char *rest)
+{
+	const struct mps_server *server = find_or_say(control, visitor, number_of(rest));
+
+	if (server)
+		answer(visitor, "%.1f", server->limits.percentage);
+}
+
+static void set_percentage(struct control *control, struct visitor *visitor, const char *rest)
+{
+	struct mps_server *server;
+	int pid = 0, at = 0;
+
+	sscanf(rest, "%d%n", &pid, &at);
+	server = find_or_say(control, visitor, pid);
+	if (!server || !may_set_of(visitor, server))
+		return;
+	if (!limits_percentage_parse(rest + at, &server->limits.percentage))
+		journal("Control", "Invalid percentage, expected between (0.0, 100.0]");
+	server_tell_limits(server);
+	answer(visitor, "%.1f", server->limits.percentage);
+}
+
+static bool is_device(int device)
+{
+	if (device >= 0 && device < LIMITS_DEVICES)
+		return true;
+	journal("Control", "Invalid device ordinal!");
+	return false;
+}
+
+static void say_memory(struct visitor *visitor, uint64_t bytes, const char *otherwise)
+{
+	char text[LIMITS_TEXT_MAX];
+
+	if (bytes)
+		answer(visitor, "%s", limits_memory_text(bytes, text));
+	else
+		journal("Control", "%s", otherwise);
+}
+
+static void get_default_memory(struct control *control, struct visitor *visitor, const char *rest)
+{
+	int device = number_of(rest);
+
+	if (is_device(device))
+		say_memory(visitor, control->defaults.memory[device],
+			"No default pinned memory limit set for the device!");
+}
+
+static void set_default_memory(struct control *control, struct visitor *visitor, const char *rest)
+{
+	char value[64];
+	int device;
+
+	if (sscanf(rest, "%d %63s", &device, value) == 2 && may_set(visitor) && is_device(device))
+		control->defaults.memory[device] = limits_memory_parse(value);
+}
+
+static void get_memory(struct control *control, struct visitor *visitor, const char *rest)
+{
+	int pid = 0, device = 0;
+	const struct mps_server *server;
+
+	sscanf(rest, "%d %d", &pid, &device);
+	server = find_or_say(control, visitor, pid);
+	if (server && is_device(device))
+		say_memory(visitor, server->limits.memory[device],
+			"No pinned memory limit set for the device!");
+}
+
+static void set_memory(struct control *control, struct visitor *visitor, const char *rest)
+{
+	int pid = 0, device = 0, n;
+	struct mps_server *server;
+	char value[64];
+
+	n = sscanf(rest, "%d %d %63s", &pid, &device, value);
+	server = find_or_say(control, visitor, pid);
+	if (!server || n != 3 || !may_set_of(visitor, server) || !is_device(device))
+		return;
+	server->limits.memory[device] = limits_memory_parse(value);
+	server_tell_limits(server);
+}
+
+static void get_priority(struct control *control, struct visitor *visitor, const char *rest)
+{
+	answer(visitor, "%u", control->defaults.priority);
+}
+
+static void set_priority(struct control *control, struct visitor *visitor, const char *rest)
+{
+	int priority;
+
+	if (sscanf(rest, "%d", &priority) != 1 || !may_set(visitor))
+		return;
+	if (priority < 0 || priority > 1)
+		answer(visitor, "Invalid priority value - must be 0 or 1!");
+	else
+		control->defaults.priority = (unsigned)priority;
+}
+
+/* ---- the end ---- */
+
+static void quit(struct control *control, struct visitor *visitor, const char *rest)
+{
+	struct mps_server *server;
+	unsigned timeout;
+
+	if (visitor->uid != 0 && visitor->uid != geteuid()) {
+		answer(visitor, "Not enough privilege to execute quit command");
+		return;
+	}
+	control->is_ending = true;
+	if (sscanf(rest, " -t %u", &timeout) == 1) {
+		journal("Control", "quit command issued with timeout of %u", timeout);
+		control->force_at_ns = now_ns() + timeout * 1000000000ull;
+	}
+	list_for_each (server, &control->servers, item)
+		server_shut_down(control, server, false);
+	/* The answer is the exit status, when all is over. */
+	visitor->n_awaited++;
+}
+
+static const struct command commands[] = {
+	{ "get_server_list", FROM_ANY, get_server_list },
+	{ "get_server_status", FROM_STATUS, get_server_status },
+	{ "start_server", FROM_ANY, start_server },
+	{ "shutdown_server", FROM_ANY, shutdown_server },
+	{ "get_client_list", FROM_ANY, get_client_list },
+	{ "get_device_client_list", FROM_ANY, get_device_client_list },
+	{ "ps", FROM_ANY, ps },
+	{ "terminate_client", FROM_ANY, terminate_client },
+	{ "get_default_active_thread_percentage", FROM_ANY, get_default_percentage },
+	{ "set_default_active_thread_percentage", FROM_ANY, set_default_percentage },
+	{ "get_active_thread_percentage", FROM_ANY, get_percentage },
+	{ "set_active_thread_percentage", FROM_ANY, set_percentage },
+	{ "get_default_device_pinned_mem_limit", FROM_ANY, get_default_memory },
+	{ "set_default_device_pinned_mem_limit", FROM_ANY, set_default_memory },
+	{ "get_device_pinned_mem_limit", FROM_ANY, get_memory },
+	{ "set_device_pinned_mem_limit", FROM_ANY, set_memory },
+	{ "get_default_client_priority", FROM_ANY, get_priority },
+	{ "set_default_client_priority", FROM_ANY, set_priority },
+	{ "quit", FROM_ANY, quit },
+};
+
+static bool is_known(const struct control *control, const struct command *command)
+{
+	switch (command->from) {
+	case FROM_STATUS:
+		return control->dialect.has_status;
+	case FROM_PARTITIONS:
+		return control->is_partitioning;
+	default:
+		return true;
+	}
+}
+
+void command_run(struct control *control, struct visitor *visitor, const char *line)
+{
+	char name[64] = "";
+	int end = 0;
+
+	journal("Control", "Cmd:%s", line);
+	sscanf(line, "%63s%n", name, &end);
+	for (unsigned i = 0; i < ARRAY_SIZE(commands); i++)
+		if (text_eq(commands[i].name, name) && is_known(control, &commands[i])) {
+			commands[i].run(control, visitor, line + end);
+			return;
+		}
+	answer(visitor, "Unknown command \"%s\"", name);
+}

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* The control daemon: its servers, and those who talk to it. */
+
+#include "base/list.h"
+#include "base/text.h"
+#include "sim/mps/dialect.h"
+#include "sim/mps/limits.h"
+
+#include <sys/types.h>
+
+struct mps_server {
+	struct list item;
+	pid_t pid;
+	uid_t uid;
+	int fd; /* to it */
+	bool is_ready;
+	bool is_leaving; /* it is to end as soon as it has no clients */
+	bool is_forced;	 /* it was killed */
+	struct limits limits;
+};
+
+/* Whoever is connected: a front end, or a client until a server has it. */
+struct visitor {
+	struct list item;
+	unsigned number;
+	int fd;
+	pid_t pid;
+	uid_t uid;
+	bool is_front_end;
+	char *request; /* of a client that waits for a server */
+	/* What a front end waits for: answers of so many servers, and what they said so far. */
+	unsigned n_awaited;
+	pid_t awaited; /* of one server only */
+	struct buf answer;
+};
+
+struct control {
+	struct node *node;
+	struct dialect dialect;
+	char pipe_dir[96], log_dir[256];
+	int listeners[2], lock, server_log;
+	bool is_partitioning; /* -S */
+	struct limits defaults;
+	struct list servers, visitors;
+	unsigned next_number;
+	bool is_wanted; /* start_server, while another user's server ends */
+	uid_t wanted_uid;
+	/* quit */
+	bool is_ending;
+	uint64_t force_at_ns; /* 0: it waits for as long as they take */
+	int status;	      /* 1 when a server did not end well */
+};
+
+/* Starts listening; -EEXIST: an instance runs. What is wrong is printed, as NVIDIA's does. */
+int control_open(struct control *control);
+/* Serves until `quit`, or until the node is gone; the exit status. */
+int control_serve(struct control *control);
+
+/* servers.c: starts one for this user, when those of others have ended. */
+void server_start(struct control *control, uid_t uid);
+/* What a server said; and that it ended, which frees it. */
+void server_said(struct control *control, struct mps_server *server, const char *text);
+void server_ended(struct control *control, struct mps_server *server, int status);
+/* Ends by force what is overdue. */
+void servers_tick(struct control *control);
+struct mps_server *server_find(struct control *control, pid_t pid);
+struct mps_server *server_of(struct control *control, uid_t uid);
+/* Asks a server to end when it has no clients; `by_force` at once. */
+void server_shut_down(struct control *control, struct mps_server *server, bool by_force);
+/* Sends it the limits that it has. */
+void server_tell_limits(struct mps_server *server);
+
+/* Gives a client to its server, or keeps it until there is one. */
+void client_place(struct control *control, struct visitor *visitor);
+struct visitor *visitor_free(struct visitor *visitor);
+/* Sends a front end its answer, if nothing is awaited any more. */
+void visitor_answer(struct visitor *visitor);
+
+/*
+ * commands.c: does what a front end's line says. The answer is added to visitor->answer; some wait
+ * for servers first (n_awaited).
+ */
+void command_run(struct control *control, struct visitor *visitor, const char *line);

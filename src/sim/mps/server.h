@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* A server: the devices that it has, and its clients. */
+
+#include "base/list.h"
+#include "sim/mps/codes.h"
+#include "sim/mps/dialect.h"
+#include "sim/mps/limits.h"
+#include "sim/node/identity.h"
+#include "sim/program/devices.h"
+
+#include <sys/types.h>
+
+struct mps_device {
+	struct device at;
+	char uuid[UUID_TEXT_MAX];
+	unsigned sm, slices; /* of a MIG device its compute slices, else 0 */
+	unsigned most_clients;
+};
+
+struct mps_client {
+	struct list item;
+	int fd;
+	pid_t pid;
+	unsigned id; /* of its context */
+	unsigned device;
+	bool is_failed;	  /* it cannot go on; it stays until its process lets go */
+	bool is_affected; /* by a fatal fault: the server waits for it to leave */
+	uint64_t memory;  /* bytes at most; 0: no limit */
+	double percentage;
+	unsigned sm;
+};
+
+struct server {
+	struct node *node;
+	struct dialect dialect;
+	int control; /* the daemon; -1 once it is gone */
+	pid_t control_pid;
+	struct mps_device devices[LIMITS_DEVICES];
+	unsigned n_devices;
+	struct limits limits;
+	struct list clients;
+	unsigned next_id;
+	bool is_fault, is_leaving;
+};
+
+/* Opens its devices by CUDA_VISIBLE_DEVICES; how many. */
+unsigned server_find_devices(struct server *server);
+/* A bit for each GPU that it uses. */
+uint64_t server_gpus(const struct server *server);
+
+/* clients.c: a client comes, with its socket and its wishes (client.h); it is answered. */
+void client_join(struct server *server, int fd, const char *request);
+/* It cannot go on. */
+void client_fail(struct mps_client *client, int code);
+void client_leave(struct server *server, struct mps_client *client);
+/* "{PID: 4267, Context ID: 0}", as this driver's log has it. */
+const char *client_text(
+	const struct server *server, const struct mps_client *client, char ret_text[64]);
+
+/* answers.c: a question of the control daemon: "status", "clients", "devices", "ps", "terminate
+ * PID". */
+void server_answer(struct server *server, unsigned number, const char *question);

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * What front end, control daemon, server and clients of the simulated MPS say to each other: one
+ * text a packet, over unix sockets. NVIDIA's own is not public; this is another one.
+ *
+ *	to `control`	"UI"					a front end: then a command a packet
+ *			"CLIENT\nkey=value\n..."		a client (client.h)
+ *	to a front end	a letter and the answer's text: "." goes on, "Q" the daemon is gone after
+ *this, and the text's first line is its exit status daemon, server	"READY", "FAULT", "ACTIVE"
+ *the server's state "CLIENT ..."				and the client's socket with it "ASK
+ *N command"				"ANSWER N text" to a client	"OK key=value ...", then
+ *"ERROR code" when it cannot go on
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+enum { WIRE_TEXT_MAX = 24576 };
+
+/* A listening socket (-errno); what was in its place is replaced. */
+int wire_listen(const char *path, mode_t mode);
+/* A connected one: -ENOENT or -ECONNREFUSED if nobody listens there. */
+int wire_connect(const char *path);
+
+/* Sends a packet, with a descriptor (or -1), without waiting: 0 or -errno. */
+int wire_send(int fd, const char *text, int passed);
+/*
+ * The next packet as a string: its length, 0 when the other side is gone (or the packet is empty,
+ * which nobody sends), or -errno. A descriptor that came with it is the caller's (else -1).
+ */
+ssize_t wire_receive(int fd, char ret_text[WIRE_TEXT_MAX], int *ret_passed);
+
+/* Who is on the other side. */
+bool wire_peer(int fd, pid_t *ret_pid, uid_t *ret_uid);
+
+/* The value of a "key=value" line, or NULL; it is copied. */
+const char *wire_value(const char *text, const char *key, char *ret_value, size_t size);
