@@ -80,10 +80,11 @@ static void terminate(struct server *server, pid_t pid, struct buf *answer)
 	char text[64];
 
 	list_for_each (client, &server->clients, item) {
-		if (client->pid != pid)
+		if (client->pid != pid || client->is_failed)
 			continue;
 		found = true;
-		journal("Server", "Client %s is terminated", client_text(server, client, text));
+		journal("Server", "Status of client %s is INACTIVE",
+			client_text(server, client, text));
 		client_fail(client, CUDA_MPS_CLIENT_TERMINATED);
 	}
 	if (!found)
@@ -105,6 +106,10 @@ void server_answer(struct server *server, unsigned number, const char *question)
 		tell_devices(server, &answer);
 	else if (text_eq(question, "ps"))
 		tell_ps(server, &answer);
+	else if (text_eq(question, "partitions"))
+		partition_list(server, &answer);
+	else if (text_starts(question, "partition "))
+		partition_run(server, question + strlen("partition "), &answer);
 	else if (sscanf(question, "terminate %d", &pid) == 1)
 		terminate(server, pid, &answer);
 	wire_send(server->control, buf_text(&answer), -1);

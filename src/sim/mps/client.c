@@ -20,6 +20,7 @@ static const struct {
 } errors[] = { { CUDA_OUT_OF_MEMORY, "out of memory" },
 	{ CUDA_NO_DEVICE, "no CUDA-capable device is detected" },
 	{ CUDA_LAUNCH_FAILED, "unspecified launch failure" },
+	{ CUDA_INVALID_RESOURCE_CONFIGURATION, "invalid resource configuration" },
 	{ CUDA_MPS_CONNECTION_FAILED,
 		"MPS client failed to connect to the MPS control daemon or the MPS server" },
 	{ CUDA_MPS_RPC_FAILURE, "the remote procedural call between the MPS server and the MPS "

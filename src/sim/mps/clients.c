@@ -56,6 +56,15 @@ static uint64_t tighter(uint64_t a, uint64_t b)
 	return !a || (b && b < a) ? b : a;
 }
 
+static const struct partition *partition_of(const struct server *server, const char *request)
+{
+	char name[128];
+
+	if (!server->is_partitioning || !wire_value(request, "partition", name, sizeof(name)))
+		return NULL;
+	return partition_find(server, name);
+}
+
 static void set_limits(const struct server *server, const char *request, struct mps_client *client)
 {
 	const struct mps_device *device = &server->devices[client->device];
@@ -72,16 +81,29 @@ static void set_limits(const struct server *server, const char *request, struct 
 	client->sm = (unsigned)(device->sm * client->percentage / 100);
 	client->sm += client->sm % SM_STEP;
 	client->sm = client->sm < SM_STEP ? SM_STEP : client->sm;
+	/* Percentages do not count beside static partitions. */
+	client->partition = partition_of(server, request);
+	if (client->partition) {
+		client->sm = client->partition->chunks * device->chunk;
+		client->percentage = 100.0 * client->sm / device->sm;
+	}
 }
 
-static int refusal(const struct server *server, int device)
+static int refusal(const struct server *server, int device, const char *request)
 {
+	const struct partition *partition = partition_of(server, request);
 	if (server->is_fault)
 		return CUDA_MPS_SERVER_NOT_READY;
 	if (device < 0)
 		return CUDA_NO_DEVICE;
-	if (clients_on(server, (unsigned)device) >= server->devices[device].most_clients)
+	if (server->is_partitioning && (!partition || partition->device != (unsigned)device))
+		return CUDA_INVALID_RESOURCE_CONFIGURATION;
+	if (clients_on(server, (unsigned)device) >= server->devices[device].most_clients) {
+		journal("Server",
+			"Failed to accept new client. Maximum number of clients (%u) reached.",
+			server->devices[device].most_clients);
 		return CUDA_MPS_MAX_CLIENTS_REACHED;
+	}
 	return 0;
 }
 
@@ -108,7 +130,7 @@ static void welcome(const struct server *server, const struct mps_client *client
 
 void client_join(struct server *server, int fd, const char *request)
 {
-	int device = choose_device(server, request), code = refusal(server, device);
+	int device = choose_device(server, request), code = refusal(server, device, request);
 	struct mps_client *client;
 	char text[64];
 	pid_t pid;
@@ -119,8 +141,6 @@ void client_join(struct server *server, int fd, const char *request)
 		return;
 	}
 	if (code) {
-		journal("Server", "MPS server is not accepting the client request of %d (%d)",
-			(int)pid, code);
 		refuse(fd, code);
 		return;
 	}
@@ -132,8 +152,9 @@ void client_join(struct server *server, int fd, const char *request)
 	list_add_tail(&server->clients, &client->item);
 	client_text(server, client, text);
 	journal("Server", "Received new client request");
-	journal("Server", "Client %s connected", text);
-	journal("Server", "Creating worker thread for client %s", text);
+	if (server->dialect.has_binary_version)
+		journal("Server", "Client %s connected", text);
+	journal("Server", "Creating worker thread");
 	journal("Server", "Device %s (uuid %s) is associated",
 		server->node->gpus[server->devices[device].at.gpu].product.name,
 		server->devices[device].uuid);
@@ -156,6 +177,7 @@ void client_leave(struct server *server, struct mps_client *client)
 
 	journal("Server", "Receive command failed, assuming client exit");
 	journal("Server", "Client %s exit", client_text(server, client, text));
+	journal("Server", "Client process disconnected");
 	list_remove(&client->item);
 	close(client->fd);
 	free(client);

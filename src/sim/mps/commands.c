@@ -2,7 +2,7 @@
 /*
  * The command language of v2: a table, and what each command does. Answers are NVIDIA's, word for
  * word, also where they are odd; arguments are read as scanf() reads them, so that what is no
- * number is 0 and what follows does not count.
+ * number or is missing is 0, and what follows does not count.
  */
 #include "sim/mps/daemon.h"
 
@@ -219,6 +219,33 @@ static void terminate_client(struct control *control, struct visitor *visitor, c
 	}
 }
 
+/* ---- static partitions ---- */
+
+/* They are the server's. */
+static void ask_first(
+	struct control *control, struct visitor *visitor, const char *question, const char *rest)
+{
+	struct mps_server *server;
+
+	if (list_is_empty(&control->servers)) {
+		answer(visitor, "Server not found");
+		return;
+	}
+	server = container_of(control->servers.next, struct mps_server, item);
+	ask(visitor, server, "%s%s", question, rest);
+}
+
+static void sm_partition(struct control *control, struct visitor *visitor, const char *rest)
+{
+	if (may_set(visitor))
+		ask_first(control, visitor, "partition", rest);
+}
+
+static void lspart(struct control *control, struct visitor *visitor, const char *rest)
+{
+	ask_first(control, visitor, "partitions", "");
+}
+
 /* ---- limits ---- */
 
 static void get_default_percentage(
@@ -295,10 +322,11 @@ static void get_default_memory(struct control *control, struct visitor *visitor,
 
 static void set_default_memory(struct control *control, struct visitor *visitor, const char *rest)
 {
-	char value[64];
-	int device;
+	char value[64] = "";
+	int device = 0;
 
-	if (sscanf(rest, "%d %63s", &device, value) == 2 && may_set(visitor) && is_device(device))
+	sscanf(rest, "%d %63s", &device, value);
+	if (may_set(visitor) && is_device(device))
 		control->defaults.memory[device] = limits_memory_parse(value);
 }
 
@@ -316,13 +344,13 @@ static void get_memory(struct control *control, struct visitor *visitor, const c
 
 static void set_memory(struct control *control, struct visitor *visitor, const char *rest)
 {
-	int pid = 0, device = 0, n;
+	int pid = 0, device = 0;
 	struct mps_server *server;
-	char value[64];
+	char value[64] = "";
 
-	n = sscanf(rest, "%d %d %63s", &pid, &device, value);
+	sscanf(rest, "%d %d %63s", &pid, &device, value);
 	server = find_or_say(control, visitor, pid);
-	if (!server || n != 3 || !may_set_of(visitor, server) || !is_device(device))
+	if (!server || !may_set_of(visitor, server) || !is_device(device))
 		return;
 	server->limits.memory[device] = limits_memory_parse(value);
 	server_tell_limits(server);
@@ -335,9 +363,9 @@ static void get_priority(struct control *control, struct visitor *visitor, const
 
 static void set_priority(struct control *control, struct visitor *visitor, const char *rest)
 {
-	int priority;
+	int priority = number_of(rest);
 
-	if (sscanf(rest, "%d", &priority) != 1 || !may_set(visitor))
+	if (!may_set(visitor))
 		return;
 	if (priority < 0 || priority > 1)
 		answer(visitor, "Invalid priority value - must be 0 or 1!");
@@ -386,6 +414,8 @@ static const struct command commands[] = {
 	{ "set_device_pinned_mem_limit", FROM_ANY, set_memory },
 	{ "get_default_client_priority", FROM_ANY, get_priority },
 	{ "set_default_client_priority", FROM_ANY, set_priority },
+	{ "sm_partition", FROM_PARTITIONS, sm_partition },
+	{ "lspart", FROM_PARTITIONS, lspart },
 	{ "quit", FROM_ANY, quit },
 };
 

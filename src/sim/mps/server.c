@@ -36,6 +36,10 @@
 #define CLIENTS_BEFORE_VOLTA 16
 #define VOLTA_MAJOR	     7
 
+#define CHUNK_FROM_HOPPER   8
+#define CHUNK_BEFORE_HOPPER 4
+#define HOPPER_MAJOR	    9
+
 /* ---- devices ---- */
 
 /* A MIG device has the hardware for so many clients as its part of the GPU is. */
@@ -46,6 +50,8 @@ static void measure(const struct node *node, struct mps_device *device)
 								  : CLIENTS_BEFORE_VOLTA;
 
 	device->sm = gpu->product.board.sm;
+	device->chunk = gpu->product.compute_major >= HOPPER_MAJOR ? CHUNK_FROM_HOPPER
+								   : CHUNK_BEFORE_HOPPER;
 	device->most_clients = most;
 	text_copy(device->uuid, sizeof(device->uuid), gpu->uuid);
 	if (device->at.gi != NVML_NO_INSTANCE) {
@@ -119,6 +125,12 @@ static int start_failed(const char *why)
 	return -1;
 }
 
+static void journal_context(const struct server *server, unsigned device)
+{
+	journal("Server", "Creating server context on device %u (%s)", device,
+		server->node->gpus[server->devices[device].at.gpu].product.name);
+}
+
 static int create_contexts(struct server *server)
 {
 	char bytes[LIMITS_TEXT_MAX];
@@ -132,8 +144,7 @@ static int create_contexts(struct server *server)
 			.ci = device->at.ci };
 		int r;
 
-		journal("Server", "Creating server context on device %u (%s)", i,
-			server->node->gpus[device->at.gpu].product.name);
+		journal_context(server, i);
 		r = process_add(server->node, device->at.gpu, &process);
 		if (r == NVML_ERROR_IN_USE)
 			return start_failed("CUDA-capable device(s) is/are busy or unavailable");
@@ -203,21 +214,20 @@ static void fault_strike(struct server *server, const struct rule *rule)
 	if (!culprit)
 		return;
 	gpu = server->devices[culprit->device].at.gpu;
-	if (rule->is_unnamed)
-		journal("Server", "Fatal exception on device %u", culprit->device);
-	else
-		journal("Server", "Client %s encountered a fatal exception on device %u",
-			client_text(server, culprit, text), culprit->device);
+	journal("Server", "Server is handling a fatal GPU error.");
+	if (!rule->is_unnamed)
+		journal("Server", "Client process %d encountered a fatal GPU error.",
+			(int)culprit->pid);
 	list_for_each (client, &server->clients, item) {
 		if (server->devices[client->device].at.gpu != gpu)
 			continue;
-		journal("Server", "Status of client %s is FAULT",
+		journal("Server", "Status of client %s is INACTIVE",
 			client_text(server, client, text));
 		client_fail(client, CUDA_LAUNCH_FAILED);
 		client->is_affected = true;
 	}
 	server->is_fault = true;
-	journal("Server", "Server status is FAULT");
+
 	wire_send(server->control, "FAULT", -1);
 }
 
@@ -251,7 +261,10 @@ static void fault_heal(struct server *server)
 	if (!server->is_fault)
 		return;
 	server->is_fault = false;
-	journal("Server", "Server status is ACTIVE");
+	for (unsigned i = 0; i < server->n_devices; i++)
+		journal("Server", "Destroy server context on device %u", i);
+	for (unsigned i = 0; i < server->n_devices; i++)
+		journal_context(server, i);
 	wire_send(server->control, "ACTIVE", -1);
 }
 
@@ -372,7 +385,7 @@ int main(int argc, char **argv)
 	struct server server = { .control = CONTROL_FD, .limits = LIMITS_NONE };
 	struct error err = ERROR_NONE;
 
-	if (argc != 5 || !text_eq(argv[1], "--control") || !text_eq(argv[3], "--pipe")) {
+	if (argc < 5 || !text_eq(argv[1], "--control") || !text_eq(argv[3], "--pipe")) {
 		puts("nvidia-cuda-mps-server is started by the control daemon, "
 		     "nvidia-cuda-mps-control.");
 		return argc > 1 ? EXIT_FAILURE : EXIT_SUCCESS;
@@ -380,6 +393,8 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	journal_take(LOG_FD);
 	list_init(&server.clients);
+	list_init(&server.partitions);
+	server.is_partitioning = argc > 5 && text_eq(argv[5], "--static-partitioning");
 	server.control_pid = atoi(argv[2]);
 	journal("Other", "Startup");
 	journal("Other", "Connecting to control daemon on socket: %s/control", argv[4]);

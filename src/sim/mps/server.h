@@ -16,6 +16,14 @@ struct mps_device {
 	char uuid[UUID_TEXT_MAX];
 	unsigned sm, slices; /* of a MIG device its compute slices, else 0 */
 	unsigned most_clients;
+	unsigned chunk; /* SMs of the smallest static partition */
+};
+
+/* A static partition: a part of the SMs that only its own clients use. */
+struct partition {
+	struct list item;
+	char id[64]; /* behind the device's UUID and a slash */
+	unsigned device, chunks;
 };
 
 struct mps_client {
@@ -29,6 +37,7 @@ struct mps_client {
 	uint64_t memory;  /* bytes at most; 0: no limit */
 	double percentage;
 	unsigned sm;
+	const struct partition *partition;
 };
 
 struct server {
@@ -41,6 +50,9 @@ struct server {
 	struct limits limits;
 	struct list clients;
 	unsigned next_id;
+	bool is_partitioning;
+	struct list partitions;
+	unsigned next_partition;
 	bool is_fault, is_leaving;
 };
 
@@ -58,6 +70,13 @@ void client_leave(struct server *server, struct mps_client *client);
 const char *client_text(
 	const struct server *server, const struct mps_client *client, char ret_text[64]);
 
+/* partitions.c: the partition with this whole name ("GPU-.../Dx4..."), or NULL. */
+const struct partition *partition_find(const struct server *server, const char *name);
+unsigned partition_clients(const struct server *server, const struct partition *partition);
+/* "add UUID CHUNKS", "rm UUID ID"; and the table of all. */
+void partition_run(struct server *server, const char *words, struct buf *answer);
+void partition_list(const struct server *server, struct buf *answer);
+
 /* answers.c: a question of the control daemon: "status", "clients", "devices", "ps", "terminate
- * PID". */
+ * PID", "partition ...", "partitions". */
 void server_answer(struct server *server, unsigned number, const char *question);

@@ -87,7 +87,8 @@ static void server_exec(const struct control *control, uid_t uid, int fd)
 	dup2(control->server_log >= 0 ? control->server_log : null, SERVER_LOG_FD);
 	dup2(fd, SERVER_FD);
 	close_from(SERVER_LOG_FD + 1);
-	execl(path, SERVER_PROGRAM, "--control", number, "--pipe", control->pipe_dir, NULL);
+	execl(path, SERVER_PROGRAM, "--control", number, "--pipe", control->pipe_dir,
+		control->is_partitioning ? "--static-partitioning" : NULL, NULL);
 	_exit(EXIT_FAILURE);
 }
 
