@@ -73,7 +73,37 @@ static void tell_ps(struct server *server, struct buf *answer)
 	}
 }
 
-static void terminate(struct server *server, pid_t pid, struct buf *answer)
+/* ---- v3 ---- */
+
+/* Ready-made columns of this server, with its status at the star, and its clients' contexts. */
+static void tell_row(struct server *server, const char *row, struct buf *answer)
+{
+	const char *star = strchr(row, '*') ?: row;
+	const struct mps_client *client;
+	bool is_first = true;
+
+	buf_add_n(answer, row, (size_t)(star - row));
+	buf_addf(answer, "%s%s,", server->is_fault ? "Fault" : "Ready", star + 1);
+	list_for_each (client, &server->clients, item) {
+		buf_addf(answer, "%s%u", is_first ? "" : ";", client->id);
+		is_first = false;
+	}
+	buf_add(answer, is_first ? "-\n" : "\n");
+}
+
+static void tell_rows(struct server *server, const char *name, struct buf *answer)
+{
+	const struct mps_client *client;
+	char command[64];
+
+	list_for_each (client, &server->clients, item) {
+		command_of(client->pid, command);
+		buf_addf(answer, "%d,%s,%u,%s,%s\n", (int)client->pid, name, client->device,
+			client->space, command);
+	}
+}
+
+static bool terminate_all(struct server *server, pid_t pid)
 {
 	struct mps_client *client;
 	bool found = false;
@@ -87,6 +117,13 @@ static void terminate(struct server *server, pid_t pid, struct buf *answer)
 			client_text(server, client, text));
 		client_fail(client, CUDA_MPS_CLIENT_TERMINATED);
 	}
+	return found;
+}
+
+static void terminate(struct server *server, pid_t pid, struct buf *answer)
+{
+	bool found = terminate_all(server, pid);
+
 	if (!found)
 		buf_addf(answer, "Invalid process %d!\n", (int)pid);
 	buf_addf(answer, "%d\n", !found);
@@ -110,6 +147,12 @@ void server_answer(struct server *server, unsigned number, const char *question)
 		partition_list(server, &answer);
 	else if (text_starts(question, "partition "))
 		partition_run(server, question + strlen("partition "), &answer);
+	else if (text_starts(question, "row "))
+		tell_row(server, question + strlen("row "), &answer);
+	else if (text_starts(question, "rows "))
+		tell_rows(server, question + strlen("rows "), &answer);
+	else if (sscanf(question, "end %d", &pid) == 1)
+		terminate_all(server, pid);
 	else if (sscanf(question, "terminate %d", &pid) == 1)
 		terminate(server, pid, &answer);
 	wire_send(server->control, buf_text(&answer), -1);

@@ -73,11 +73,18 @@ static void set_limits(const struct server *server, const char *request, struct 
 
 	client->memory = server->limits.memory[client->device];
 	client->percentage = server->limits.percentage;
+	if (wire_value(request, "space_memory", text, sizeof(text)))
+		client->memory = strtoull(text, NULL, 10);
 	if (wire_value(request, "memory", text, sizeof(text)))
 		client->memory = tighter(client->memory, limits_memory_of(text, device->uuid));
 	if (wire_value(request, "percentage", text, sizeof(text)) &&
 		limits_percentage_parse(text, &own) && own < client->percentage)
 		client->percentage = own;
+	/* A namespace's percentage is in the place of the client's own. */
+	if (wire_value(request, "space_percentage", text, sizeof(text)) &&
+		limits_percentage_parse(text, &own))
+		client->percentage = own;
+	wire_value(request, "space", client->space, sizeof(client->space));
 	client->sm = (unsigned)(device->sm * client->percentage / 100);
 	client->sm += client->sm % SM_STEP;
 	client->sm = client->sm < SM_STEP ? SM_STEP : client->sm;
@@ -160,6 +167,21 @@ void client_join(struct server *server, int fd, const char *request)
 		server->devices[device].uuid);
 	journal("Server", "Status of client %s is ACTIVE", text);
 	welcome(server, client);
+	clients_count(server, client->space);
+}
+
+void clients_count(const struct server *server, const char *space)
+{
+	const struct mps_client *client;
+	char text[96];
+	unsigned n = 0;
+
+	if (!space[0] || server->control < 0)
+		return;
+	list_for_each (client, &server->clients, item)
+		n += text_eq(client->space, space);
+	snprintf(text, sizeof(text), "COUNT %u %s", n, space);
+	wire_send(server->control, text, -1);
 }
 
 void client_fail(struct mps_client *client, int code)
@@ -179,6 +201,7 @@ void client_leave(struct server *server, struct mps_client *client)
 	journal("Server", "Client %s exit", client_text(server, client, text));
 	journal("Server", "Client process disconnected");
 	list_remove(&client->item);
+	clients_count(server, client->space);
 	close(client->fd);
 	free(client);
 }

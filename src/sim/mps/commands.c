@@ -8,6 +8,7 @@
 
 #include "base/io.h"
 #include "sim/mps/journal.h"
+#include "sim/mps/v3.h"
 #include "sim/mps/wire.h"
 
 #include <stdarg.h>
@@ -24,11 +25,7 @@ struct command {
 	void (*run)(struct control *control, struct visitor *visitor, const char *rest);
 };
 
-static void answer(struct visitor *visitor, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
-
-/* A line of the answer, which the log has too. */
-static void answer(struct visitor *visitor, const char *format, ...)
+void answer(struct visitor *visitor, const char *format, ...)
 {
 	char line[1024];
 	va_list args;
@@ -64,13 +61,9 @@ static struct mps_server *find_or_say(struct control *control, struct visitor *v
 	return server;
 }
 
-/* Has a server answer this command, as the last part of the answer. */
-static void ask(struct visitor *visitor, struct mps_server *server, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
-
-static void ask(struct visitor *visitor, struct mps_server *server, const char *format, ...)
+void ask(struct visitor *visitor, struct mps_server *server, const char *format, ...)
 {
-	char text[256];
+	char text[2048];
 	int n = snprintf(text, sizeof(text), "ASK %u ", visitor->number);
 	va_list args;
 
@@ -375,7 +368,7 @@ static void set_priority(struct control *control, struct visitor *visitor, const
 
 /* ---- the end ---- */
 
-static void quit(struct control *control, struct visitor *visitor, const char *rest)
+void command_quit(struct control *control, struct visitor *visitor, const char *rest)
 {
 	struct mps_server *server;
 	unsigned timeout;
@@ -416,7 +409,7 @@ static const struct command commands[] = {
 	{ "set_default_client_priority", FROM_ANY, set_priority },
 	{ "sm_partition", FROM_PARTITIONS, sm_partition },
 	{ "lspart", FROM_PARTITIONS, lspart },
-	{ "quit", FROM_ANY, quit },
+	{ "quit", FROM_ANY, command_quit },
 };
 
 static bool is_known(const struct control *control, const struct command *command)
@@ -437,6 +430,10 @@ void command_run(struct control *control, struct visitor *visitor, const char *l
 	int end = 0;
 
 	journal("Control", "Cmd:%s", line);
+	if (control->is_v3) {
+		v3_run(control, visitor, line, " ");
+		return;
+	}
 	sscanf(line, "%63s%n", name, &end);
 	for (unsigned i = 0; i < ARRAY_SIZE(commands); i++)
 		if (text_eq(commands[i].name, name) && is_known(control, &commands[i])) {

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/io.h"
 #include "sim/mps/journal.h"
+#include "sim/mps/v3.h"
 #include "sim/mps/wire.h"
 #include "sim/node/mps_rule.h"
 
@@ -34,9 +35,11 @@ static const char *in_pipe_dir(const struct control *control, const char *name, 
 	return ret_path;
 }
 
-/* One instance a directory; the lock is the file's, and goes with the process. */
+/* One instance a directory; the lock is a POSIX one, as that of NVIDIA's, and goes with the
+ * process. */
 static int lock_directory(struct control *control)
 {
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
 	char path[160];
 
 	control->lock = open(
@@ -45,7 +48,7 @@ static int lock_directory(struct control *control)
 		printf("Cannot access CUDA_MPS_PIPE_DIRECTORY=%s\n", control->pipe_dir);
 		return -errno;
 	}
-	if (flock(control->lock, LOCK_EX | LOCK_NB) < 0) {
+	if (fcntl(control->lock, F_SETLK, &lock) < 0) {
 		printf("An instance of this daemon is already running\n");
 		return -EEXIST;
 	}
@@ -109,6 +112,7 @@ int control_open(struct control *control)
 	defaults_from_environment(control);
 	list_init(&control->servers);
 	list_init(&control->visitors);
+	list_init(&control->named);
 	return 0;
 }
 
@@ -128,12 +132,14 @@ void visitor_answer(struct visitor *visitor)
 
 	if (visitor->n_awaited)
 		return;
-	buf_addf(&text, ".%s", buf_text(&visitor->answer));
+	v3_shape(visitor);
+	buf_addf(&text, "%s%s", visitor->has_failed ? "E" : ".", buf_text(&visitor->answer));
 	wire_send(visitor->fd, buf_text(&text), -1);
 	buf_clear(&visitor->answer);
 }
 
-static void visitor_accept(struct control *control, int listener)
+static void visitor_accept(
+	struct control *control, int listener, struct named *named, struct space *space)
 {
 	int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
 	struct visitor *visitor;
@@ -141,7 +147,9 @@ static void visitor_accept(struct control *control, int listener)
 	if (fd < 0)
 		return;
 	visitor = must_alloc(1, sizeof(*visitor));
-	*visitor = (struct visitor){ .number = ++control->next_number, .fd = fd };
+	*visitor = (struct visitor){
+		.number = ++control->next_number, .fd = fd, .named = named, .space = space
+	};
 	list_add_tail(&control->visitors, &visitor->item);
 	journal("Control", "Accepting connection...");
 	if (!wire_peer(fd, &visitor->pid, &visitor->uid)) {
@@ -153,15 +161,20 @@ static void visitor_accept(struct control *control, int listener)
 static void visitor_speaks(struct control *control, struct visitor *visitor)
 {
 	char text[WIRE_TEXT_MAX];
-	ssize_t n = wire_receive(visitor->fd, text, NULL);
+	ssize_t n = wire_receive_now(visitor->fd, text);
 
+	if (n == -EAGAIN)
+		return;
 	if (n <= 0) {
 		if (visitor->is_front_end)
 			journal("Control", "UI closed");
 		visitor_free(visitor);
 	} else if (visitor->is_front_end) {
-		/* The first letter is there so that an empty line is a packet too. */
-		command_run(control, visitor, text + 1);
+		/* A first letter, so that an empty line is a packet too: C, or M in v3's form. */
+		if (control->is_v3 && text[0] == 'M')
+			v3_run(control, visitor, text + 1, V3_SEPARATOR);
+		else
+			command_run(control, visitor, text + 1);
 		visitor_answer(visitor);
 	} else if (text_eq(text, "UI")) {
 		journal("Control", "NEW UI");
@@ -193,41 +206,81 @@ static void hear_server(struct control *control, struct mps_server *server)
 {
 	char text[WIRE_TEXT_MAX];
 
-	if (wire_receive(server->fd, text, NULL) > 0)
+	if (wire_receive_now(server->fd, text) > 0)
 		server_said(control, server, text);
+}
+
+/* Descriptors to wait for: servers and visitors first, then those that bring new ones. */
+struct watch {
+	struct pollfd at[512];
+	unsigned n;
+};
+
+static void watch_add(struct watch *watch, int fd)
+{
+	if (fd >= 0 && watch->n < ARRAY_SIZE(watch->at))
+		watch->at[watch->n++] = (struct pollfd){ fd, POLLIN, 0 };
+}
+
+static void watch_all(const struct control *control, struct watch *watch)
+{
+	const struct mps_server *server;
+	const struct visitor *visitor;
+	const struct named *named;
+	const struct space *space;
+
+	list_for_each (server, &control->servers, item)
+		watch_add(watch, server->fd);
+	list_for_each (visitor, &control->visitors, item)
+		watch_add(watch, visitor->fd);
+	list_for_each (named, &control->named, item)
+		list_for_each (space, &named->spaces, item) {
+			watch_add(watch, space->listeners[0]);
+			watch_add(watch, space->listeners[1]);
+		}
+	watch_add(watch, control->listeners[0]);
+	watch_add(watch, control->listeners[1]);
+}
+
+/* Whose descriptor it is now; one that was closed meanwhile is nobody's. */
+static void watch_serve(struct control *control, int fd)
+{
+	struct mps_server *server;
+	struct visitor *visitor;
+	struct named *named;
+	struct space *space;
+
+	list_for_each (server, &control->servers, item)
+		if (server->fd == fd) {
+			hear_server(control, server);
+			return;
+		}
+	list_for_each (visitor, &control->visitors, item)
+		if (visitor->fd == fd) {
+			visitor_speaks(control, visitor);
+			return;
+		}
+	list_for_each (named, &control->named, item)
+		list_for_each (space, &named->spaces, item)
+			if (space->listeners[0] == fd || space->listeners[1] == fd) {
+				visitor_accept(control, fd, named, space);
+				return;
+			}
+	if (control->listeners[0] == fd || control->listeners[1] == fd)
+		visitor_accept(control, fd, NULL, NULL);
 }
 
 /* Waits for whoever has something to say, and a little while at most. */
 static void control_turn(struct control *control)
 {
-	struct pollfd polled[2 + 256] = { { control->listeners[0], POLLIN, 0 },
-		{ control->listeners[1], POLLIN, 0 } };
-	const unsigned room = ARRAY_SIZE(polled);
-	struct mps_server *server, *next_server;
-	struct visitor *visitor, *next;
-	unsigned n = 2, at = 2;
+	struct watch watch;
 
-	list_for_each (server, &control->servers, item)
-		if (n < room)
-			polled[n++] = (struct pollfd){ server->fd, POLLIN, 0 };
-	list_for_each (visitor, &control->visitors, item)
-		if (n < room)
-			polled[n++] = (struct pollfd){ visitor->fd, POLLIN, 0 };
-	if (poll(polled, n, LOOK_MS) > 0) {
-		/* Those that come are put behind, and looked at in the next turn. */
-		list_for_each_safe (server, next_server, &control->servers, item)
-			if (at < n && polled[at].fd == server->fd && polled[at++].revents & POLLIN)
-				hear_server(control, server);
-		for (; at < n; at++)
-			list_for_each_safe (visitor, next, &control->visitors, item)
-				if (visitor->fd == polled[at].fd && polled[at].revents) {
-					visitor_speaks(control, visitor);
-					break;
-				}
-		for (unsigned i = 0; i < 2; i++)
-			if (polled[i].revents)
-				visitor_accept(control, polled[i].fd);
-	}
+	watch.n = 0;
+	watch_all(control, &watch);
+	if (poll(watch.at, watch.n, LOOK_MS) > 0)
+		for (unsigned i = 0; i < watch.n; i++)
+			if (watch.at[i].revents)
+				watch_serve(control, watch.at[i].fd);
 	reap_servers(control);
 	servers_tick(control);
 }
@@ -247,6 +300,7 @@ static void control_hang(const struct control *control)
 /* Those that asked for the end learn with which status it came. */
 static void say_goodbye(struct control *control)
 {
+	struct named *named, *after;
 	struct visitor *visitor;
 	char text[8], path[160];
 
@@ -254,6 +308,8 @@ static void say_goodbye(struct control *control)
 	if (control->dialect.has_status)
 		unlink(in_pipe_dir(control, PID_FILE, path));
 	unlink(in_pipe_dir(control, "log", path));
+	list_for_each_safe (named, after, &control->named, item)
+		named_free(control, named);
 	snprintf(text, sizeof(text), "Q%d", control->status);
 	list_for_each (visitor, &control->visitors, item)
 		if (visitor->is_front_end)

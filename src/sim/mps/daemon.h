@@ -9,14 +9,20 @@
 
 #include <sys/types.h>
 
+struct named;
+struct space;
+
 struct mps_server {
 	struct list item;
+	struct named *named; /* v3: whose process it is; NULL once that is deleted */
 	pid_t pid;
 	uid_t uid;
 	int fd; /* to it */
 	bool is_ready;
 	bool is_leaving; /* it is to end as soon as it has no clients */
-	bool is_forced;	 /* it was killed */
+	bool is_fault;
+	uint64_t force_at_ns; /* 0: never */
+	bool is_forced;	      /* it was killed */
 	struct limits limits;
 };
 
@@ -29,6 +35,10 @@ struct visitor {
 	uid_t uid;
 	bool is_front_end;
 	char *request; /* of a client that waits for a server */
+	/* v3: the socket that it came through; NULL: the daemon's own. */
+	struct named *named;
+	struct space *space;
+	bool has_failed, is_table, has_header; /* the answer: exit status 1; not as CSV */
 	/* What a front end waits for: answers of so many servers, and what they said so far. */
 	unsigned n_awaited;
 	pid_t awaited; /* of one server only */
@@ -50,6 +60,8 @@ struct control {
 	bool is_ending;
 	uint64_t force_at_ns; /* 0: it waits for as long as they take */
 	int status;	      /* 1 when a server did not end well */
+	bool is_v3;
+	struct list named;
 };
 
 /* Starts listening; -EEXIST: an instance runs. What is wrong is printed, as NVIDIA's does. */
@@ -71,6 +83,16 @@ void server_shut_down(struct control *control, struct mps_server *server, bool b
 /* Sends it the limits that it has. */
 void server_tell_limits(struct mps_server *server);
 
+/* A line of the answer, which the log has too. */
+void answer(struct visitor *visitor, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Has a server answer a question, as the last part of the answer. */
+void ask(struct visitor *visitor, struct mps_server *server, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+/* Starts the process of a named server. */
+void server_launch(struct control *control, uid_t uid, struct named *named);
+/* Whether a client waits for this server. */
+bool server_is_for(const struct mps_server *server, const struct visitor *visitor);
+
 /* Gives a client to its server, or keeps it until there is one. */
 void client_place(struct control *control, struct visitor *visitor);
 struct visitor *visitor_free(struct visitor *visitor);
@@ -82,3 +104,5 @@ void visitor_answer(struct visitor *visitor);
  * for servers first (n_awaited).
  */
 void command_run(struct control *control, struct visitor *visitor, const char *line);
+/* `rest` may say "-t SECONDS". */
+void command_quit(struct control *control, struct visitor *visitor, const char *rest);

@@ -295,6 +295,18 @@ static unsigned clients_alive(const struct server *server)
 	return n;
 }
 
+/* With all clients that it has. */
+static void server_end(struct server *server)
+{
+	struct mps_client *client, *after;
+
+	server->is_leaving = true;
+	list_for_each_safe (client, after, &server->clients, item) {
+		client_fail(client, CUDA_MPS_CLIENT_TERMINATED);
+		client_leave(server, client);
+	}
+}
+
 static void hear_control(struct server *server)
 {
 	char text[WIRE_TEXT_MAX], busy[32];
@@ -312,6 +324,8 @@ static void hear_control(struct server *server)
 		take_limits(server, text);
 	} else if (sscanf(text, "ASK %u %n", &number, &at) == 1) {
 		server_answer(server, number, text + at);
+	} else if (text_eq(text, "END")) {
+		server_end(server);
 	} else if (text_eq(text, "LEAVE")) {
 		server->is_leaving = true;
 		n = clients_alive(server);

@@ -38,6 +38,7 @@ struct mps_client {
 	double percentage;
 	unsigned sm;
 	const struct partition *partition;
+	char space[65]; /* v3: its namespace */
 };
 
 struct server {
@@ -66,6 +67,8 @@ void client_join(struct server *server, int fd, const char *request);
 /* It cannot go on. */
 void client_fail(struct mps_client *client, int code);
 void client_leave(struct server *server, struct mps_client *client);
+/* Tells the control daemon how many clients a namespace has. */
+void clients_count(const struct server *server, const char *space);
 /* "{PID: 4267, Context ID: 0}", as this driver's log has it. */
 const char *client_text(
 	const struct server *server, const struct mps_client *client, char ret_text[64]);
@@ -78,5 +81,6 @@ void partition_run(struct server *server, const char *words, struct buf *answer)
 void partition_list(const struct server *server, struct buf *answer);
 
 /* answers.c: a question of the control daemon: "status", "clients", "devices", "ps", "terminate
- * PID", "partition ...", "partitions". */
+ * PID", "partition ...", "partitions"; of v3 "row CSV" (a * stands for the
+ * status), "rows SERVER", "end PID". */
 void server_answer(struct server *server, unsigned number, const char *question);

@@ -68,7 +68,7 @@ int wire_send(int fd, const char *text, int passed)
 	return sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -errno : 0;
 }
 
-ssize_t wire_receive(int fd, char ret_text[WIRE_TEXT_MAX], int *ret_passed)
+static ssize_t receive(int fd, char ret_text[WIRE_TEXT_MAX], int *ret_passed, int flags)
 {
 	union {
 		struct cmsghdr header;
@@ -83,7 +83,7 @@ ssize_t wire_receive(int fd, char ret_text[WIRE_TEXT_MAX], int *ret_passed)
 	int passed = -1;
 	ssize_t n;
 
-	while ((n = recvmsg(fd, &message, MSG_CMSG_CLOEXEC)) < 0 && errno == EINTR)
+	while ((n = recvmsg(fd, &message, MSG_CMSG_CLOEXEC | flags)) < 0 && errno == EINTR)
 		;
 	if (n < 0)
 		return -errno;
@@ -96,6 +96,16 @@ ssize_t wire_receive(int fd, char ret_text[WIRE_TEXT_MAX], int *ret_passed)
 	else if (passed >= 0)
 		close(passed);
 	return n;
+}
+
+ssize_t wire_receive(int fd, char ret_text[WIRE_TEXT_MAX], int *ret_passed)
+{
+	return receive(fd, ret_text, ret_passed, 0);
+}
+
+ssize_t wire_receive_now(int fd, char ret_text[WIRE_TEXT_MAX])
+{
+	return receive(fd, ret_text, NULL, MSG_DONTWAIT);
 }
 
 bool wire_peer(int fd, pid_t *ret_pid, uid_t *ret_uid)

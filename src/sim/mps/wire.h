@@ -31,6 +31,8 @@ int wire_send(int fd, const char *text, int passed);
  * which nobody sends), or -errno. A descriptor that came with it is the caller's (else -1).
  */
 ssize_t wire_receive(int fd, char ret_text[WIRE_TEXT_MAX], int *ret_passed);
+/* The same without waiting (-EAGAIN), and without descriptors. */
+ssize_t wire_receive_now(int fd, char ret_text[WIRE_TEXT_MAX]);
 
 /* Who is on the other side. */
 bool wire_peer(int fd, pid_t *ret_pid, uid_t *ret_uid);
