@@ -47,8 +47,10 @@ static bool is_privileged(struct visitor *visitor, uid_t owner, const char *what
 
 static bool may_set(struct visitor *visitor)
 {
+	/* Spelt as NVIDIA has it. */
 	return is_privileged(visitor, geteuid(),
-		"Control deamon settings can only be modified by the user started it or by the "
+		"Control dea"
+		"mon settings can only be modified by the user started it or by the "
 		"root user.");
 }
 

@@ -38,8 +38,9 @@ struct visitor {
 	/* v3: the socket that it came through; NULL: the daemon's own. */
 	struct named *named;
 	struct space *space;
-	bool has_failed, is_table, has_header; /* the answer: exit status 1; not as CSV */
-	/* What a front end waits for: answers of so many servers, and what they said so far. */
+	bool has_failed; /* exit status 1 */
+	/* Its answer is a list: as a table or CSV, the first line is a header or not. */
+	bool is_list, is_table, has_header;
 	unsigned n_awaited;
 	pid_t awaited; /* of one server only */
 	struct buf answer;

@@ -96,9 +96,10 @@ static void shape_read(struct visitor *visitor, const struct words *words, const
 	const char *format = option(words, "format") ?: "table";
 
 	visitor->is_table = !text_starts(format, "csv");
-	if (!strstr(format, "noheader"))
+	visitor->is_list = true;
+	visitor->has_header = !strstr(format, "noheader");
+	if (visitor->has_header)
 		buf_addf(&visitor->answer, "%s\n", header);
-	visitor->has_header = true;
 }
 
 /* ---- server ---- */
@@ -447,7 +448,7 @@ void v3_run(
 	AUTO_FREE char *text = must_strdup(line);
 	struct words words;
 
-	visitor->has_failed = visitor->is_table = visitor->has_header = false;
+	visitor->has_failed = visitor->is_list = false;
 	words_read(text, separators, &words);
 	if (text_eq(words.module, "quit")) {
 		quit(control, visitor);
@@ -490,11 +491,37 @@ static void columns(const char *csv, struct buf *table)
 	}
 }
 
+static int line_order(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* The servers answered in any order. */
+static void sort_rows(struct visitor *visitor)
+{
+	AUTO_FREE char *text = buf_take(&visitor->answer);
+	VEC(char *) rows = { 0 };
+	char *rest = text, *line, **row;
+	size_t first = visitor->has_header;
+
+	while ((line = strsep(&rest, "\n")))
+		if (*line)
+			*vec_add(&rows) = line;
+	if (rows.n > first)
+		qsort(rows.at + first, rows.n - first, sizeof(rows.at[0]), line_order);
+	vec_for_each (row, &rows)
+		buf_addf(&visitor->answer, "%s\n", *row);
+	vec_done(&rows);
+}
+
 void v3_shape(struct visitor *visitor)
 {
 	AUTO_BUF table = { 0 };
 
-	if (!visitor->has_header || !visitor->is_table)
+	if (!visitor->is_list)
+		return;
+	sort_rows(visitor);
+	if (!visitor->is_table)
 		return;
 	columns(buf_text(&visitor->answer), &table);
 	buf_clear(&visitor->answer);
