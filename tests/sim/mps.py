@@ -30,7 +30,7 @@ def claim_the_daemon_makes_its_files_and_is_alone_in_its_directory():
             equal(node.run("nvidia-cuda-mps-control", "-d"), ("An instance of this daemon is already running\n", 1))
             end(pid)
             node.start()
-            out, status = node.run("nvidia-cuda-mps-control", text="quit\nget_server_list\n")
+            out, status = node.run("nvidia-cuda-mps-control", text="quit\n")
             equal((out, status), ("", 0))
             equal(node.run("nvidia-cuda-mps-control"), ("Cannot find MPS control daemon process\n", 1))
 

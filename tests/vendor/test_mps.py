@@ -133,7 +133,7 @@ def all_of(daemon):
     seen = {"start": daemon.call("-d"), "files": daemon.files(), "second": daemon.call("-d")}
     seen["each"] = [(line, daemon.call(text=line + "\n")) for line in COMMANDS]
     seen["together"] = daemon.call(text="\n".join(COMMANDS))
-    seen["quit"] = daemon.call(text="quit -t 3\nget_server_list\n")
+    seen["quit"] = daemon.call(text="quit -t 3\n")
     seen["left"] = daemon.files()
     seen["none"] = daemon.call(text="get_server_list\n")
     seen["log"] = daemon.log().splitlines()

@@ -4,7 +4,7 @@
  * word, also where they are odd; arguments are read as scanf() reads them, so that what is no
  * number or is missing is 0, and what follows does not count.
  */
-#include "sim/mps/daemon.h"
+#include "sim/mps/commands.h"
 
 #include "base/io.h"
 #include "sim/mps/journal.h"
@@ -37,7 +37,7 @@ void answer(struct visitor *visitor, const char *format, ...)
 	buf_addf(&visitor->answer, "%s\n", line);
 }
 
-static bool is_privileged(struct visitor *visitor, uid_t owner, const char *what)
+bool command_is_privileged(struct visitor *visitor, uid_t owner, const char *what)
 {
 	if (visitor->uid == 0 || visitor->uid == owner)
 		return true;
@@ -45,16 +45,16 @@ static bool is_privileged(struct visitor *visitor, uid_t owner, const char *what
 	return false;
 }
 
-static bool may_set(struct visitor *visitor)
+bool command_may_set(struct visitor *visitor)
 {
 	/* Spelt as NVIDIA has it. */
-	return is_privileged(visitor, geteuid(),
+	return command_is_privileged(visitor, geteuid(),
 		"Control dea"
 		"mon settings can only be modified by the user started it or by the "
 		"root user.");
 }
 
-static struct mps_server *find_or_say(struct control *control, struct visitor *visitor, int pid)
+struct mps_server *command_find_server(struct control *control, struct visitor *visitor, int pid)
 {
 	struct mps_server *server = server_find(control, pid);
 
@@ -78,7 +78,7 @@ void ask(struct visitor *visitor, struct mps_server *server, const char *format,
 	visitor->awaited = server->pid;
 }
 
-static int number_of(const char *rest)
+int command_number(const char *rest)
 {
 	int number = 0;
 
@@ -102,7 +102,7 @@ static void get_server_status(struct control *control, struct visitor *visitor, 
 		answer(visitor, "A server PID is required");
 		return;
 	}
-	server = find_or_say(control, visitor, pid);
+	server = command_find_server(control, visitor, pid);
 	if (server && !server->is_ready)
 		answer(visitor, "INITIALIZING");
 	else if (server)
@@ -118,7 +118,7 @@ static void start_server(struct control *control, struct visitor *visitor, const
 		answer(visitor, "A user id (UID) is required to start a new server");
 	else if (control->is_ending)
 		answer(visitor, "The MPS control daemon is shutting down");
-	else if (is_privileged(visitor, (uid_t)uid,
+	else if (command_is_privileged(visitor, (uid_t)uid,
 			 "Only the root user may start server for another user.") &&
 		 !server_of(control, (uid_t)uid))
 		server_start(control, (uid_t)uid);
@@ -131,15 +131,15 @@ static void shutdown_server(struct control *control, struct visitor *visitor, co
 	struct mps_server *server;
 
 	sscanf(rest, "%d %15s", &pid, option);
-	server = find_or_say(control, visitor, pid);
-	if (server && is_privileged(visitor, server->uid,
+	server = command_find_server(control, visitor, pid);
+	if (server && command_is_privileged(visitor, server->uid,
 			      "Only the root user may shutdown another user's server."))
 		server_shut_down(control, server, text_eq(option, "-f"));
 }
 
 static void get_client_list(struct control *control, struct visitor *visitor, const char *rest)
 {
-	struct mps_server *server = find_or_say(control, visitor, number_of(rest));
+	struct mps_server *server = command_find_server(control, visitor, command_number(rest));
 
 	if (server)
 		ask(visitor, server, "clients");
@@ -149,10 +149,10 @@ static void get_device_client_list(
 	struct control *control, struct visitor *visitor, const char *rest)
 {
 	struct mps_server *server;
-	int pid = number_of(rest);
+	int pid = command_number(rest);
 
 	if (pid) {
-		server = find_or_say(control, visitor, pid);
+		server = command_find_server(control, visitor, pid);
 		if (server)
 			ask(visitor, server, "devices");
 		return;
@@ -178,7 +178,7 @@ static void ps(struct control *control, struct visitor *visitor, const char *res
 	int pid = 0;
 
 	if (sscanf(rest, "%15s %d", option, &pid) >= 1 && text_eq(option, "-p")) {
-		server = find_or_say(control, visitor, pid);
+		server = command_find_server(control, visitor, pid);
 		if (!server) {
 			/* Said twice, the second time with a line too many. */
 			answer(visitor, "Server %d not found", pid);
@@ -204,11 +204,11 @@ static void terminate_client(struct control *control, struct visitor *visitor, c
 	struct mps_server *server;
 
 	sscanf(rest, "%d %d", &server_pid, &client);
-	server = find_or_say(control, visitor, server_pid);
+	server = command_find_server(control, visitor, server_pid);
 	if (!server) {
 		answer(visitor, "Server %d not found!", server_pid);
 		answer(visitor, "1");
-	} else if (is_privileged(visitor, server->uid,
+	} else if (command_is_privileged(visitor, server->uid,
 			   "Only the root user may terminate clients on another user's server.")) {
 		ask(visitor, server, "terminate %d", client);
 	}
@@ -232,140 +232,13 @@ static void ask_first(
 
 static void sm_partition(struct control *control, struct visitor *visitor, const char *rest)
 {
-	if (may_set(visitor))
+	if (command_may_set(visitor))
 		ask_first(control, visitor, "partition", rest);
 }
 
 static void lspart(struct control *control, struct visitor *visitor, const char *rest)
 {
 	ask_first(control, visitor, "partitions", "");
-}
-
-/* ---- limits ---- */
-
-static void get_default_percentage(
-	struct control *control, struct visitor *visitor, const char *rest)
-{
-	answer(visitor, "%.1f", control->defaults.percentage);
-}
-
-static void set_default_percentage(
-	struct control *control, struct visitor *visitor, const char *rest)
-{
-	if (!may_set(visitor))
-		return;
-	if (!limits_percentage_parse(rest, &control->defaults.percentage))
-		journal("Control", "Invalid percentage, expected between (0.0, 100.0]");
-	answer(visitor, "%.1f", control->defaults.percentage);
-}
-
-static bool may_set_of(struct visitor *visitor, const struct mps_server *server)
-{
-	return is_privileged(visitor, server->uid,
-		"Only the root user may change settings for another user's server.");
-}
-
-static void get_percentage(struct control *control, struct visitor *visitor, const char *rest)
-{
-	const struct mps_server *server = find_or_say(control, visitor, number_of(rest));
-
-	if (server)
-		answer(visitor, "%.1f", server->limits.percentage);
-}
-
-static void set_percentage(struct control *control, struct visitor *visitor, const char *rest)
-{
-	struct mps_server *server;
-	int pid = 0, at = 0;
-
-	sscanf(rest, "%d%n", &pid, &at);
-	server = find_or_say(control, visitor, pid);
-	if (!server || !may_set_of(visitor, server))
-		return;
-	if (!limits_percentage_parse(rest + at, &server->limits.percentage))
-		journal("Control", "Invalid percentage, expected between (0.0, 100.0]");
-	server_tell_limits(server);
-	answer(visitor, "%.1f", server->limits.percentage);
-}
-
-static bool is_device(int device)
-{
-	if (device >= 0 && device < LIMITS_DEVICES)
-		return true;
-	journal("Control", "Invalid device ordinal!");
-	return false;
-}
-
-static void say_memory(struct visitor *visitor, uint64_t bytes, const char *otherwise)
-{
-	char text[LIMITS_TEXT_MAX];
-
-	if (bytes)
-		answer(visitor, "%s", limits_memory_text(bytes, text));
-	else
-		journal("Control", "%s", otherwise);
-}
-
-static void get_default_memory(struct control *control, struct visitor *visitor, const char *rest)
-{
-	int device = number_of(rest);
-
-	if (is_device(device))
-		say_memory(visitor, control->defaults.memory[device],
-			"No default pinned memory limit set for the device!");
-}
-
-static void set_default_memory(struct control *control, struct visitor *visitor, const char *rest)
-{
-	char value[64] = "";
-	int device = 0;
-
-	sscanf(rest, "%d %63s", &device, value);
-	if (may_set(visitor) && is_device(device))
-		control->defaults.memory[device] = limits_memory_parse(value);
-}
-
-static void get_memory(struct control *control, struct visitor *visitor, const char *rest)
-{
-	int pid = 0, device = 0;
-	const struct mps_server *server;
-
-	sscanf(rest, "%d %d", &pid, &device);
-	server = find_or_say(control, visitor, pid);
-	if (server && is_device(device))
-		say_memory(visitor, server->limits.memory[device],
-			"No pinned memory limit set for the device!");
-}
-
-static void set_memory(struct control *control, struct visitor *visitor, const char *rest)
-{
-	int pid = 0, device = 0;
-	struct mps_server *server;
-	char value[64] = "";
-
-	sscanf(rest, "%d %d %63s", &pid, &device, value);
-	server = find_or_say(control, visitor, pid);
-	if (!server || !may_set_of(visitor, server) || !is_device(device))
-		return;
-	server->limits.memory[device] = limits_memory_parse(value);
-	server_tell_limits(server);
-}
-
-static void get_priority(struct control *control, struct visitor *visitor, const char *rest)
-{
-	answer(visitor, "%u", control->defaults.priority);
-}
-
-static void set_priority(struct control *control, struct visitor *visitor, const char *rest)
-{
-	int priority = number_of(rest);
-
-	if (!may_set(visitor))
-		return;
-	if (priority < 0 || priority > 1)
-		answer(visitor, "Invalid priority value - must be 0 or 1!");
-	else
-		control->defaults.priority = (unsigned)priority;
 }
 
 /* ---- the end ---- */
@@ -399,16 +272,16 @@ static const struct command commands[] = {
 	{ "get_device_client_list", FROM_ANY, get_device_client_list },
 	{ "ps", FROM_ANY, ps },
 	{ "terminate_client", FROM_ANY, terminate_client },
-	{ "get_default_active_thread_percentage", FROM_ANY, get_default_percentage },
-	{ "set_default_active_thread_percentage", FROM_ANY, set_default_percentage },
-	{ "get_active_thread_percentage", FROM_ANY, get_percentage },
-	{ "set_active_thread_percentage", FROM_ANY, set_percentage },
-	{ "get_default_device_pinned_mem_limit", FROM_ANY, get_default_memory },
-	{ "set_default_device_pinned_mem_limit", FROM_ANY, set_default_memory },
-	{ "get_device_pinned_mem_limit", FROM_ANY, get_memory },
-	{ "set_device_pinned_mem_limit", FROM_ANY, set_memory },
-	{ "get_default_client_priority", FROM_ANY, get_priority },
-	{ "set_default_client_priority", FROM_ANY, set_priority },
+	{ "get_default_active_thread_percentage", FROM_ANY, command_get_default_percentage },
+	{ "set_default_active_thread_percentage", FROM_ANY, command_set_default_percentage },
+	{ "get_active_thread_percentage", FROM_ANY, command_get_percentage },
+	{ "set_active_thread_percentage", FROM_ANY, command_set_percentage },
+	{ "get_default_device_pinned_mem_limit", FROM_ANY, command_get_default_memory },
+	{ "set_default_device_pinned_mem_limit", FROM_ANY, command_set_default_memory },
+	{ "get_device_pinned_mem_limit", FROM_ANY, command_get_memory },
+	{ "set_device_pinned_mem_limit", FROM_ANY, command_set_memory },
+	{ "get_default_client_priority", FROM_ANY, command_get_priority },
+	{ "set_default_client_priority", FROM_ANY, command_set_priority },
 	{ "sm_partition", FROM_PARTITIONS, sm_partition },
 	{ "lspart", FROM_PARTITIONS, lspart },
 	{ "quit", FROM_ANY, command_quit },

@@ -11,6 +11,8 @@
 
 #include <sys/types.h>
 
+#define SERVER_CLIENTS_MAX 48 /* on a GPU, from Volta on */
+
 struct mps_device {
 	struct device at;
 	char uuid[UUID_TEXT_MAX];
@@ -57,10 +59,15 @@ struct server {
 	bool is_fault, is_leaving;
 };
 
-/* Opens its devices by CUDA_VISIBLE_DEVICES; how many. */
-unsigned server_find_devices(struct server *server);
+/* server_start.c: takes its GPUs; -1, and the log says why, if it cannot. */
+int server_start(struct server *server);
+void server_journal_context(const struct server *server, unsigned device);
 /* A bit for each GPU that it uses. */
 uint64_t server_gpus(const struct server *server);
+
+/* fault.c: strikes when a fault is on order; ends it when all that it affected have left. */
+void fault_look(struct server *server);
+void fault_heal(struct server *server);
 
 /* clients.c: a client comes, with its socket and its wishes (client.h); it is answered. */
 void client_join(struct server *server, int fd, const char *request);
