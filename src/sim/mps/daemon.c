@@ -310,6 +310,10 @@ static void say_goodbye(struct control *control)
 	unlink(in_pipe_dir(control, "log", path));
 	list_for_each_safe (named, after, &control->named, item)
 		named_free(control, named);
+	/* Whoever has the answer may start the next one. */
+	close(control->listeners[0]);
+	close(control->listeners[1]);
+	close(control->lock);
 	snprintf(text, sizeof(text), "Q%d", control->status);
 	list_for_each (visitor, &control->visitors, item)
 		if (visitor->is_front_end)
