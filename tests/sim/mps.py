@@ -29,6 +29,7 @@ def claim_the_daemon_makes_its_files_and_is_alone_in_its_directory():
             equal(set(os.listdir(node.pipe)), files | ({"nvidia-cuda-mps-control.pid"} if has_pid else set()))
             equal(node.run("nvidia-cuda-mps-control", "-d"), ("An instance of this daemon is already running\n", 1))
             end(pid)
+            until(lambda: gone(pid), "it is dead")
             node.start()
             out, status = node.run("nvidia-cuda-mps-control", text="quit\n")
             equal((out, status), ("", 0))
