@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """MPS on a simulated node, through its own nvidia-cuda-mps-control and clients."""
 import os
+import random
 import signal
 import subprocess
 import time
@@ -317,6 +318,27 @@ def claim_who_is_killed_leaves_nothing():
         equal(client.process.poll(), None)
 
 
+def claim_the_node_is_whole_whoever_is_killed_whenever():
+    chance = random.Random(7)
+    with Node() as node:
+        equal(node.set_mode(EXCLUSIVE_PROCESS), 0)
+        for _ in range(25):
+            control = node.start()
+            clients = [Client(node, "--memory", "1Gi") for _ in range(chance.randrange(1, 5))]
+            time.sleep(chance.random() / 50)
+            servers = node.ask("get_server_list").split()
+            victims = [control, *servers, *(client.pid for client in clients)]
+            for pid in chance.sample(victims, chance.randrange(1, len(victims) + 1)):
+                end(pid)
+            for client in clients:
+                client.process.kill()
+                client.status()
+            node.clients.clear()
+            if not gone(control):
+                node.run("nvidia-cuda-mps-control", text="quit -t 5\n")
+            until(lambda: gone(control) and all(gone(pid) for pid in servers) and node.used() == 0, "all is free")
+
+
 def claim_all_ends_with_the_node():
     with Node() as node:
         control = node.start()
@@ -326,6 +348,11 @@ def claim_all_ends_with_the_node():
         node.clients.clear()
     until(lambda: gone(control) and gone(server), "daemon and server end")
     equal(client.status(), 0)
+    with Node(start_ms=600000) as node:
+        control = node.start()
+        node.ask(f"start_server -uid {os.geteuid()}")
+        server = node.ask("get_server_list").strip()
+    until(lambda: gone(control) and gone(server), "a server that starts ends too")
 
 
 def claim_static_partitions_part_the_sms():

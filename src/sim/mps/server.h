@@ -16,7 +16,7 @@
 struct mps_device {
 	struct device at;
 	char uuid[UUID_TEXT_MAX];
-	unsigned sm, slices; /* of a MIG device its compute slices, else 0 */
+	unsigned sm;
 	unsigned most_clients;
 	unsigned chunk; /* SMs of the smallest static partition */
 };

@@ -3,6 +3,7 @@
 #include "sim/mps/server.h"
 
 #include "abi/nvml.h"
+#include "base/io.h"
 #include "sim/mps/journal.h"
 #include "sim/node/inject.h"
 #include "sim/node/mps_rule.h"
@@ -13,6 +14,7 @@
 #include <unistd.h>
 
 #define SERVER_BYTES (30ull << 20)
+#define LOOK_NS	     25000000ull
 
 #define CLIENTS_BEFORE_VOLTA 16
 #define VOLTA_MAJOR	     7
@@ -39,7 +41,6 @@ static void measure(const struct node *node, struct mps_device *device)
 		const struct profile *profile = &gpu->product.profiles[instance->profile];
 
 		identity_uuid_text("MIG", compute->uuid, device->uuid);
-		device->slices = compute->size;
 		device->sm = profile->sm * compute->size / (profile->slices ?: 1);
 		device->most_clients = most * compute->size / (gpu->product.slices ?: 1);
 	}
@@ -128,6 +129,12 @@ static int create_contexts(struct server *server)
 		if (r != NVML_SUCCESS)
 			return start_failed(inject_code_name(r) ?: "unknown error");
 	}
+	if (server->dialect.has_binary_version) {
+		journal("Server", "CUDA MPS Server for Linux/Unix. Binary version: %d",
+			(int)server->node->settings.cuda_version);
+		journal("Server", "Display Driver version: %.*s",
+			(int)strcspn(server->dialect.version, "."), server->dialect.version);
+	}
 	journal("Server", "Active Threads Percentage set to %.1f", server->limits.percentage);
 	for (unsigned i = 0; i < server->n_devices; i++) {
 		snprintf(bytes, sizeof(bytes), "0x%llx",
@@ -139,6 +146,18 @@ static int create_contexts(struct server *server)
 	}
 	journal("Server", "Server Priority set to %u", server->limits.priority);
 	return 0;
+}
+
+/* As long as there is a node to start on. */
+static void wait_for(const struct server *server, uint64_t ns)
+{
+	uint64_t end = now_ns() + ns;
+
+	while (now_ns() < end && node_is_there(server->node)) {
+		uint64_t left = end - now_ns();
+
+		node_work(left < LOOK_NS ? left : LOOK_NS);
+	}
 }
 
 int server_start(struct server *server)
@@ -153,9 +172,9 @@ int server_start(struct server *server)
 	party = (struct mps_party){
 		.gpus = server_gpus(server), .server = getpid(), .control = server->control_pid
 	};
-	node_work(server->node->settings.mps_start_ns);
+	wait_for(server, server->node->settings.mps_start_ns);
 	if (mps_rule_take(server->node, RULE_MPS_START, &party, &rule)) {
-		node_work(rule.delay_ns);
+		wait_for(server, rule.delay_ns);
 		if (rule.action == RULE_FAIL)
 			return start_failed("unknown error");
 	}
