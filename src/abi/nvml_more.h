@@ -508,6 +508,18 @@ typedef struct nvmlGpuFabricInfo_v3_st {
 #define nvmlGpuFabricInfo_v2 NVML_STRUCT_VERSION(nvmlGpuFabricInfo_v2_t, 2)
 #define nvmlGpuFabricInfo_v3 NVML_STRUCT_VERSION(nvmlGpuFabricInfo_v3_t, 3)
 
+/* From R615 on. The path is that of a cgroup's directory; ULLONG_MAX: no limit. */
+typedef struct {
+	const char *nameSpace;
+	unsigned long long softLimit, hardLimit; /* bytes */
+} nvmlSetMemoryLimits_v1_t;
+
+typedef struct {
+	const char *nameSpace;
+	unsigned long long softLimit, hardLimit;
+	unsigned long long currentUsed;
+} nvmlGetMemoryLimits_v1_t;
+
 /* ---- the functions, from the list ---- */
 
 #define NVML_FN(name, params, args) nvmlReturn_t name params;

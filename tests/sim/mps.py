@@ -408,9 +408,20 @@ def claim_v3_has_servers_with_namespaces():
         equal(client.status(), CUDA["launch failed"])
         until(lambda: node.v3("server", "get", "filed", "status") == "Ready", "recovery")
         equal(Client(node, env={"CUDA_MPS_PIPE_DIRECTORY": f"{node.pipe}/second"}).ready()["percentage"], "100.0")
+        node.v3("server", "create", "third", f"--uid={uid}")
+        until(lambda: node.v3("server", "get", "third", "status") == "Ready", "the third server")
+        hung = node.v3("server", "get", "third", "pid")
+        rule = node.sim("inject", f"mps-hang:server={hung}")
+        time.sleep(0.1)
+        lists = subprocess.Popen(["nvidia-cuda-mps-control", "client", "list"], env=node.env, stdout=subprocess.DEVNULL)
+        time.sleep(0.1)
+        equal(lists.poll(), None)
+        node.v3("server", "delete", "third", "--force")
+        equal((lists.wait(20), gone(hung)), (0, True))
+        node.sim("inject", "--clear", rule)
         node.v3("server", "delete", "second", "--force")
         assert not os.path.exists(f"{node.pipe}/second")
-        equal(node.run("nvidia-cuda-mps-control", "-q")[1], 0)
+        equal(node.run("nvidia-cuda-mps-control", "-q")[1], 1)
         equal(node.used(1), 0)
     with Node("615.10.01") as node:
         with open(f"{node.dir}/bad.toml", "w", encoding="utf-8") as file:
@@ -418,6 +429,32 @@ def claim_v3_has_servers_with_namespaces():
         out, status = node.run("nvidia-cuda-mps-control", "-d", "-p", "3", "-a", f"{node.dir}/bad.toml")
         equal(status, 1)
         assert "bad.toml:2: Unknown option 'colour'" in out, out
+
+
+def claim_a_cgroup_has_so_much_memory_as_it_is_given():
+    with open("/proc/self/cgroup", encoding="utf-8") as file:
+        own = [line[3:].rstrip("/\n") for line in file if line.startswith("0::")]
+    mounts = [mount for mount in ("/sys/fs/cgroup/unified", "/sys/fs/cgroup") if os.path.exists(mount + "/cgroup.procs")]
+    if not own or not mounts or ".." in own[0] or not os.path.isdir(mounts[0] + own[0]):
+        raise Skip("no cgroup v2 with this process in it")
+    path, none = mounts[0] + own[0], (1 << 64) - 1
+    with Node("615.10.01") as node:
+        client = Client(node, "--memory", "1Gi")
+        client.ready()
+        equal(node.limit(path), (0, 0, none, 1 << 30))
+        equal(node.limit(path, 1 << 30, 3 << 30), (0, 1 << 30, 3 << 30, 1 << 30))
+        equal(Client(node, "--memory", "2Gi", "--time", "1s").status(), 0)
+        late = Client(node, "--memory", "2049Mi")
+        equal(late.status(), 1)
+        assert "out of memory" in late.said, late.said
+        equal(node.limit(path, 2, 1)[0], 2)
+        equal(node.limit("/sys", 0, 1)[0], 2)
+        equal(node.limit(path, 0, none), (0, 0, none, 1 << 30))
+        equal(Client(node, "--memory", "9Gi", "--time", "1s").status(), 0)
+    with Node("615.10.01", more="  mig: on\n") as node:
+        equal(node.limit(path)[0], 3)
+    with Node("580.65.06") as node:
+        equal(node.limit(path)[0], 13)
 
 
 main(globals())

@@ -28,6 +28,13 @@ nvml.nvmlInit_v2()
 nvml.nvmlDeviceGetHandleByIndex_v2(int(sys.argv[2]), ctypes.byref(device))
 if sys.argv[3] == "mode":
     print(nvml.nvmlDeviceSetComputeMode(device, int(sys.argv[4])))
+elif sys.argv[3] == "limit":
+    class Limits(ctypes.Structure):
+        _fields_ = [("path", ctypes.c_char_p), *((name, ctypes.c_uint64) for name in ("soft", "hard", "used"))]
+    limits = Limits(sys.argv[4].encode(), *map(int, sys.argv[5:7]))
+    code = nvml.nvmlDeviceSetMemoryLimits_v1(device, ctypes.byref(limits)) if sys.argv[5:] else 0
+    code = code or nvml.nvmlDeviceGetMemoryLimits_v1(device, ctypes.byref(limits))
+    print(code, limits.soft, limits.hard, limits.used)
 else:
     call = getattr(nvml, f"nvmlDeviceGet{sys.argv[4]}RunningProcesses_v3")
     assert call(device, ctypes.byref(count), ctypes.byref(infos)) == 0
@@ -159,6 +166,10 @@ class Node:
 
     def set_mode(self, mode, gpu=0):
         return int(self.nvml("mode", str(mode), gpu=gpu))
+
+    def limit(self, path, *soft_hard):
+        """Sets a cgroup's limits, if any are given: the code, and what is set and used."""
+        return tuple(map(int, self.nvml("limit", path, *map(str, soft_hard)).split()))
 
     def processes(self, kind, gpu=0):
         return [int(pid) for pid in self.nvml("list", kind, gpu=gpu).split()]

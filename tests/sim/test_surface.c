@@ -19,9 +19,11 @@ static struct {
 	unsigned n;
 } list;
 
-/* Beside NVIDIA's list: what its library has without a declaration, or by another prototype. */
+/* Beside NVIDIA's list: what its library has without a declaration or by another prototype, and
+ * what newer ones have. */
 static const char *const undeclared[] = { "nvmlErrorString", "nvmlInternalGetExportTable",
-	"nvmlGetBlacklistDeviceCount", "nvmlGetBlacklistDeviceInfoByIndex" };
+	"nvmlGetBlacklistDeviceCount", "nvmlGetBlacklistDeviceInfoByIndex",
+	"nvmlDeviceSetMemoryLimits_v1", "nvmlDeviceGetMemoryLimits_v1" };
 
 static void list_read(void)
 {

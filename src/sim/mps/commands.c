@@ -74,8 +74,7 @@ void ask(struct visitor *visitor, struct mps_server *server, const char *format,
 	va_end(args);
 	/* Also where its queue is full, for it is hung: who asks waits. */
 	wire_send(server->fd, text, -1);
-	visitor->n_awaited++;
-	visitor->awaited = server->pid;
+	visitor_await(visitor, server->pid);
 }
 
 int command_number(const char *rest)
@@ -260,7 +259,7 @@ void command_quit(struct control *control, struct visitor *visitor, const char *
 	list_for_each (server, &control->servers, item)
 		server_shut_down(control, server, false);
 	/* The answer is the exit status, when all is over. */
-	visitor->n_awaited++;
+	visitor_await(visitor, 0);
 }
 
 static const struct command commands[] = {

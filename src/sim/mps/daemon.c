@@ -126,6 +126,22 @@ struct visitor *visitor_free(struct visitor *visitor)
 	return NULL;
 }
 
+void visitor_await(struct visitor *visitor, pid_t server)
+{
+	if (visitor->n_awaited < VISITOR_AWAITS)
+		visitor->awaited[visitor->n_awaited++] = server;
+}
+
+bool visitor_awaits_no_more(struct visitor *visitor, pid_t server)
+{
+	for (unsigned i = 0; i < visitor->n_awaited; i++)
+		if (visitor->awaited[i] == server) {
+			visitor->awaited[i] = visitor->awaited[--visitor->n_awaited];
+			return true;
+		}
+	return false;
+}
+
 void visitor_answer(struct visitor *visitor)
 {
 	AUTO_BUF text = { 0 };

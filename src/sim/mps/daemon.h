@@ -26,6 +26,8 @@ struct mps_server {
 	struct limits limits;
 };
 
+#define VISITOR_AWAITS 32
+
 /* Whoever is connected: a front end, or a client until a server has it. */
 struct visitor {
 	struct list item;
@@ -41,8 +43,9 @@ struct visitor {
 	bool has_failed; /* exit status 1 */
 	/* Its answer is a list: as a table or CSV, the first line is a header or not. */
 	bool is_list, is_table, has_header;
+	/* Whom a front end waits for (pids of servers; 0: the end), and what they said so far. */
+	pid_t awaited[VISITOR_AWAITS];
 	unsigned n_awaited;
-	pid_t awaited; /* of one server only */
 	struct buf answer;
 };
 
@@ -97,6 +100,9 @@ bool server_is_for(const struct mps_server *server, const struct visitor *visito
 /* Gives a client to its server, or keeps it until there is one. */
 void client_place(struct control *control, struct visitor *visitor);
 struct visitor *visitor_free(struct visitor *visitor);
+/* It waits for a server; no longer: false if it did not. */
+void visitor_await(struct visitor *visitor, pid_t server);
+bool visitor_awaits_no_more(struct visitor *visitor, pid_t server);
 /* Sends a front end its answer, if nothing is awaited any more. */
 void visitor_answer(struct visitor *visitor);
 

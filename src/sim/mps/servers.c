@@ -209,11 +209,10 @@ static void forget_asked(struct control *control, const struct mps_server *serve
 	struct visitor *visitor;
 
 	list_for_each (visitor, &control->visitors, item) {
-		if (!visitor->n_awaited || visitor->awaited != server->pid)
+		if (!visitor_awaits_no_more(visitor, server->pid))
 			continue;
 		if (!control->is_v3)
 			buf_addf(&visitor->answer, "Server %d not found\n", (int)server->pid);
-		visitor->n_awaited--;
 		visitor_answer(visitor);
 	}
 }
@@ -293,7 +292,7 @@ static void count_clients(struct mps_server *server, const char *text)
 }
 
 /* "ANSWER N text" */
-static void pass_answer(struct control *control, const char *text)
+static void pass_answer(struct control *control, const struct mps_server *server, const char *text)
 {
 	struct visitor *visitor;
 	unsigned number;
@@ -302,10 +301,9 @@ static void pass_answer(struct control *control, const char *text)
 	if (sscanf(text, "ANSWER %u %n", &number, &at) != 1)
 		return;
 	list_for_each (visitor, &control->visitors, item) {
-		if (visitor->number != number || !visitor->n_awaited)
+		if (visitor->number != number || !visitor_awaits_no_more(visitor, server->pid))
 			continue;
 		buf_add(&visitor->answer, text + at);
-		visitor->n_awaited--;
 		visitor_answer(visitor);
 	}
 }
@@ -313,7 +311,7 @@ static void pass_answer(struct control *control, const char *text)
 void server_said(struct control *control, struct mps_server *server, const char *text)
 {
 	if (text_starts(text, "ANSWER ")) {
-		pass_answer(control, text);
+		pass_answer(control, server, text);
 	} else if (text_eq(text, "READY")) {
 		server->is_ready = true;
 		journal("Control", "NEW SERVER %d: Ready", (int)server->pid);

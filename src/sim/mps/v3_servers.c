@@ -63,8 +63,7 @@ void v3_server_delete(struct control *control, struct visitor *visitor, const st
 		return;
 	wire_send(process->fd, "END", -1);
 	process->force_at_ns = now_ns() + V3_FORCE_NS;
-	visitor->n_awaited++;
-	visitor->awaited = process->pid;
+	visitor_await(visitor, process->pid);
 }
 
 static void server_row(struct control *control, struct visitor *visitor, struct named *named)

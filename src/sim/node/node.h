@@ -28,6 +28,7 @@ struct error;
 #define GPU_ACCOUNTS   64
 #define NODE_EVENTS    64
 #define NODE_RULES     32
+#define GPU_LIMITS     16 /* cgroups with limits */
 #define NODE_ANY_GPU   (-1)
 #define RULE_FUNCTIONS 4 /* words of 64 bits, one bit per entry point */
 
@@ -75,6 +76,12 @@ struct account {
 	uint64_t start_us, end_us; /* since 1970 */
 };
 
+/* What the processes of a cgroup, and of those below it, may use of a GPU: memory_limit.h. */
+struct memory_limit {
+	char cgroup[256];    /* its path in the hierarchy; "": the entry is free */
+	uint64_t soft, hard; /* bytes */
+};
+
 struct gpu_state {
 	uint64_t instances_changed; /* how often instances came or went */
 	uint8_t mig_current, mig_pending;
@@ -87,6 +94,7 @@ struct gpu_state {
 	uint64_t energy_mj, energy_at_ns; /* used until then; grows by the load since */
 	uint32_t n_accounts;		  /* ever; the last ones are kept */
 	struct account accounts[GPU_ACCOUNTS];
+	struct memory_limit limits[GPU_LIMITS];
 	uint32_t n_processes;
 	struct gpu_instance instances[GPU_INSTANCES]; /* by id */
 	struct process processes[GPU_PROCESSES];

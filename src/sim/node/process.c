@@ -3,6 +3,7 @@
 
 #include "abi/nvml.h"
 #include "sim/node/load.h"
+#include "sim/node/memory_limit.h"
 
 #include <errno.h>
 
@@ -119,6 +120,8 @@ int process_add(struct node *node, unsigned index, const struct process *process
 		r = NVML_ERROR_INSUFFICIENT_RESOURCES;
 	if (r == NVML_SUCCESS && process->memory > room - process_memory(now, process->gi))
 		r = NVML_ERROR_MEMORY;
+	if (r == NVML_SUCCESS && process->memory > memory_limit_room(now, process->pid))
+		r = NVML_ERROR_MEMORY;
 	if (r == NVML_SUCCESS) {
 		life = life_find(gpu);
 		r = life < 0 ? NVML_ERROR_INSUFFICIENT_RESOURCES : NVML_SUCCESS;
@@ -176,6 +179,9 @@ int process_change(struct node *node, unsigned index, int32_t pid, uint64_t memo
 	if (process)
 		r = now->lost ? NVML_ERROR_GPU_IS_LOST : place_check(gpu, now, process, &room);
 	if (r == NVML_SUCCESS && memory > room - process_memory(now, process->gi) + process->memory)
+		r = NVML_ERROR_MEMORY;
+	if (r == NVML_SUCCESS && memory > process->memory &&
+		memory - process->memory > memory_limit_room(now, pid))
 		r = NVML_ERROR_MEMORY;
 	if (r == NVML_SUCCESS) {
 		load_settle(gpu, draft);
