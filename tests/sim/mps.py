@@ -212,8 +212,7 @@ def claim_a_hung_server_wants_force():
         node.start()
         client = Client(node)
         server = client.ready()["server"]
-        rule = node.sim("inject", f"mps-hang:server={server}")
-        time.sleep(0.1)
+        rule = node.hang(f"server={server}")
         asks = subprocess.Popen(["nvidia-cuda-mps-control"], env=node.env, stdin=subprocess.PIPE, text=True,
                                 stdout=subprocess.PIPE)
         asks.stdin.write(f"get_server_status {server}\n")
@@ -235,8 +234,7 @@ def claim_a_hang_may_be_for_a_gpu_and_ends():
         node.start()
         client = Client(node)
         server = client.ready()["server"]
-        rule = node.sim("inject", "mps-hang:gpu=0")
-        time.sleep(0.1)
+        rule = node.hang("gpu=0")
         node.sim("inject", "--clear", rule)
         equal(node.ask(f"get_server_status {server}"), "ACTIVE\n")
 
@@ -265,8 +263,7 @@ def claim_quit_waits_or_forces():
 def claim_a_hung_daemon_answers_nobody():
     with Node() as node:
         pid = node.start()
-        rule = node.sim("inject", f"mps-hang:control={pid}")
-        time.sleep(0.1)
+        rule = node.hang(f"control={pid}")
         asks = subprocess.Popen(["nvidia-cuda-mps-control"], env=node.env, stdin=subprocess.PIPE, text=True,
                                 stdout=subprocess.PIPE)
         asks.stdin.write("get_default_active_thread_percentage\n")
@@ -344,7 +341,7 @@ def claim_all_ends_with_the_node():
         control = node.start()
         client = Client(node)
         server = client.ready()["server"]
-        node.sim("inject", f"mps-hang:server={server}")
+        node.hang(f"server={server}")
         node.clients.clear()
     until(lambda: gone(control) and gone(server), "daemon and server end")
     equal(client.status(), 0)
@@ -411,8 +408,7 @@ def claim_v3_has_servers_with_namespaces():
         node.v3("server", "create", "third", f"--uid={uid}")
         until(lambda: node.v3("server", "get", "third", "status") == "Ready", "the third server")
         hung = node.v3("server", "get", "third", "pid")
-        rule = node.sim("inject", f"mps-hang:server={hung}")
-        time.sleep(0.1)
+        rule = node.hang(f"server={hung}")
         lists = subprocess.Popen(["nvidia-cuda-mps-control", "client", "list"], env=node.env, stdout=subprocess.DEVNULL)
         time.sleep(0.1)
         equal(lists.poll(), None)

@@ -121,6 +121,12 @@ class Node:
         assert status == 0, out
         return out.strip()
 
+    def hang(self, whom):
+        """Has a server or control daemon hang, and returns the rule's number when it does."""
+        rule = self.sim("inject", f"mps-hang:{whom}")
+        until(lambda: any(one["id"] == int(rule) and one["struck"] for one in self.state()["inject"]), "it hangs")
+        return rule
+
     def start(self, *options, env=None):
         out, status = self.run("nvidia-cuda-mps-control", "-d", *options, env=env)
         assert status == 0, out
