@@ -6,6 +6,7 @@
  */
 
 #include "model/mig.h"
+#include "model/mps.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -62,6 +63,7 @@ struct gpu_process {
 	int32_t pid;
 	uint32_t gi, ci; /* UINT32_MAX: not in an instance */
 	uint64_t memory_bytes;
+	bool is_mps; /* it uses the GPU through an MPS server */
 };
 
 /* Facts that stay while the daemon runs (a MIG mode change refreshes the geometry). */
@@ -71,17 +73,27 @@ struct gpu_facts {
 	char pci[16];	/* "0000:65:00.0" */
 	char product[96];
 	char serial[32];
-	uint32_t pci_device; /* 0xDDDDVVVV, as mig-parted's device filter has it */
-	int32_t numa;	     /* -1: unknown */
+	uint32_t pci_device;	     /* 0xDDDDVVVV, as mig-parted's device filter has it */
+	uint32_t cc_major, cc_minor; /* CUDA compute capability; 0.0 unknown */
+	uint32_t sm;		     /* streaming multiprocessors; 0 unknown */
+	int32_t numa;		     /* -1: unknown */
 	uint64_t memory_bytes;
 	bool has_mig;		      /* the product can do MIG */
 	bool mode_needs_reset;	      /* a change of MIG mode takes a GPU reset (Ampere) */
 	struct mig_geometry geometry; /* n_profiles == 0 where the driver does not tell it */
 };
 
+/* Who may open a context on the GPU; NVML's numbers. */
+enum compute_mode {
+	COMPUTE_DEFAULT = 0,
+	COMPUTE_PROHIBITED = 2,
+	COMPUTE_EXCLUSIVE_PROCESS = 3,
+};
+
 /* What one look at the GPU saw. */
 struct gpu_seen {
 	bool mig_on, mig_pending;
+	uint8_t compute_mode; /* NVML's number: enum compute_mode */
 	uint32_t n_instances;
 	struct mig_instance instance[MIG_INSTANCES_MAX];
 	uint32_t n_processes; /* more than GPU_PROCESSES_MAX are cut off */
@@ -100,6 +112,12 @@ struct gpu {
 	bool whole_allowed;    /* it may be leased whole: not in MIG mode */
 	uint64_t whole_lease;  /* number of the lease that holds it whole; 0 none */
 	bool whole_in_use;     /* processes without a lease were seen on it while not in MIG mode */
+	bool may_time_slice;   /* `mps: {servers: time-sliced}`: several tenants' MPS servers may
+				  run on it at once */
+	uint32_t n_mps;
+	struct mps_share mps[MPS_SHARES_MAX];
+	uint32_t n_mps_servers;
+	struct mps_server mps_server[MPS_SERVERS_MAX];
 };
 
 /*

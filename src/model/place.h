@@ -17,6 +17,8 @@ enum place_how {
 	PLACE_CACHED, /* an idle instance that is there already: `instance`, `ci` */
 	PLACE_CREATE, /* a new instance of `profile` at `start`, after removing those in `evict` */
 	PLACE_WHOLE,  /* the whole GPU, which is not in MIG mode */
+	PLACE_MPS,    /* `mps`: a pinned share that is idle (its number is one of the GPU's), or one
+			 that is made for it (number 0) */
 };
 
 struct placement {
@@ -29,6 +31,9 @@ struct placement {
 	uint32_t ci;	   /* PLACE_CACHED: index into its ci[] */
 	uint32_t evict;	   /* PLACE_CREATE: mask over seen.instance of idle dynamic ones to remove
 			      first */
+	struct mps_share mps;
+	uint32_t stop_uid; /* PLACE_MPS: the idle server of this tenant must go first ... */
+	bool stops_server; /* ... if this is set */
 };
 
 /* Refusals. */

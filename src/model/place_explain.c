@@ -17,6 +17,8 @@ static void say_offer(const struct gpu *gpu, const struct placement *placement, 
 	case PLACE_WHOLE:
 		buf_add(text, "free as a whole");
 		return;
+	case PLACE_MPS:
+		return;
 	case PLACE_CACHED:
 		buf_addf(text, "%s is there, idle",
 			share_name(gpu, &gpu->seen.instance[placement->instance],

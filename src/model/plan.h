@@ -23,6 +23,9 @@ enum step_kind {
 	STEP_CREATE, /* GPU instance `profile_id` at `start`, with its compute instances; inverse:
 			DESTROY */
 	STEP_DESTROY,
+	STEP_COMPUTE_MODE, /* who may open a context: from `mode_before` to `mode`; inverse: back */
+	STEP_ADD_MPS,	   /* the pinned MPS share `mps`: Carve's own books; inverse: DROP_MPS */
+	STEP_DROP_MPS,
 	STEP_KIND_N,
 };
 
@@ -40,8 +43,12 @@ struct step {
 	uint32_t ci_id[MIG_CIS_MAX]; /* the driver's compute instance profile ids, in order of
 					creation */
 	enum share_origin origin;    /* what the instance is, made or removed */
-	char name[SHARE_NAME_MAX];   /* "3g.40gb@4": for people */
+	enum compute_mode mode, mode_before;
+	struct mps_share mps;
+	char name[SHARE_NAME_MAX]; /* "3g.40gb@4", "mps 12G and 30 %": for people */
 };
+/* True if a driver must be asked to do it; else it is in Carve's own books only. */
+bool step_is_on_hardware(const struct step *step);
 struct step step_inverse(const struct step *step);
 /* "create 3g.40gb@4", "turn MIG mode on": without the GPU. */
 const char *step_text(const struct step *step, char *ret_text, unsigned size);

@@ -35,6 +35,7 @@ struct request {
 	uint64_t wait_ns;	    /* 0: do not wait; REQUEST_WAIT_FOREVER */
 	bool has_wait, has_no_wait; /* said as options: both together are refused */
 	bool explain;
+	uint32_t uid; /* who asks: set by the daemon, of no weight but for MPS */
 };
 
 /* A request as it is when nothing was said: one share, waits for ever. */

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 
 static const char *const kind_names[STEP_KIND_N] = { "mode-on", "mode-off", "reset", "create",
-	"destroy" };
+	"destroy", "compute-mode", "add-mps", "drop-mps" };
 static const char *const origin_names[] = { "foreign", "pinned", "dynamic" };
 
 struct step step_inverse(const struct step *step)
@@ -20,11 +20,21 @@ struct step step_inverse(const struct step *step)
 		[STEP_RESET] = STEP_RESET,
 		[STEP_CREATE] = STEP_DESTROY,
 		[STEP_DESTROY] = STEP_CREATE,
+		[STEP_COMPUTE_MODE] = STEP_COMPUTE_MODE,
+		[STEP_ADD_MPS] = STEP_DROP_MPS,
+		[STEP_DROP_MPS] = STEP_ADD_MPS,
 	};
 	struct step back = *step;
 
 	back.kind = inverse[step->kind];
+	back.mode = step->mode_before;
+	back.mode_before = step->mode;
 	return back;
+}
+
+bool step_is_on_hardware(const struct step *step)
+{
+	return step->kind != STEP_ADD_MPS && step->kind != STEP_DROP_MPS;
 }
 
 const char *step_text(const struct step *step, char *ret_text, unsigned size)

@@ -114,6 +114,8 @@ void view_take(struct view *view, const struct placement *placement)
 	case PLACE_WHOLE:
 		view->is_whole_free = false;
 		return;
+	case PLACE_MPS:
+		return;
 	case PLACE_CREATE:
 		view_evict(view, placement->evict);
 		mig_room_add(&view->room, geometry, placement->profile, placement->start);
