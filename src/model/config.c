@@ -23,6 +23,11 @@ void config_init(struct config *config)
 		.driver_timeout_ns = 60 * S,
 		.health_interval_ns = 2 * S,
 		.connections_max = 2048,
+		.mps = {
+			.idle_ns = 60 * S,
+			.start_timeout_ns = 30 * S,
+			.fault_grace_ns = 200 * MS,
+		},
 	};
 }
 
@@ -175,6 +180,56 @@ static int read_connections_max(
 	return 0;
 }
 
+static int read_mps_durations(
+	const struct yaml_node *node, struct config_mps *mps, struct error *err)
+{
+	const struct yaml_node *idle = yaml_get(node, "idle"),
+			       *start = yaml_get(node, "start-timeout"),
+			       *grace = yaml_get(node, "fault-grace");
+	int r = 0;
+
+	if (idle)
+		r = read_duration(idle, "mps: idle", 0, 24 * 3600 * S, &mps->idle_ns, err);
+	if (start && r == 0)
+		r = read_duration(
+			start, "mps: start-timeout", 1 * S, 600 * S, &mps->start_timeout_ns, err);
+	if (grace && r == 0)
+		r = read_duration(grace, "mps: fault-grace", 0, 60 * S, &mps->fault_grace_ns, err);
+	return r;
+}
+
+static int read_mps(const struct yaml_node *node, struct config *config, struct error *err)
+{
+	static const char *const names[] = { "idle", "start-timeout", "fault-grace", "servers",
+		"compute", "interface" };
+	static const char *const servers[] = { "one", "time-sliced" };
+	static const char *const computes[] = { "percentage", "static" };
+	static const char *const interfaces[] = { "auto", "v2", "v3" };
+	struct config_mps *mps = &config->mps;
+	unsigned choice[3] = { mps->may_time_slice, mps->is_static, mps->interface };
+	int r = yaml_want(node, YAML_MAP, "mps", err);
+
+	if (r == 0)
+		r = yaml_keys(node, "mps", names, ARRAY_SIZE(names), err);
+	if (r == 0)
+		r = read_mps_durations(node, mps, err);
+	if (r == 0 && yaml_get(node, "servers"))
+		r = read_choice(yaml_get(node, "servers"), "mps: servers", servers,
+			ARRAY_SIZE(servers), &choice[0], err);
+	if (r == 0 && yaml_get(node, "compute"))
+		r = read_choice(yaml_get(node, "compute"), "mps: compute", computes,
+			ARRAY_SIZE(computes), &choice[1], err);
+	if (r == 0 && yaml_get(node, "interface"))
+		r = read_choice(yaml_get(node, "interface"), "mps: interface", interfaces,
+			ARRAY_SIZE(interfaces), &choice[2], err);
+	if (r < 0)
+		return r;
+	mps->may_time_slice = choice[0] == 1;
+	mps->is_static = choice[1] == 1;
+	mps->interface = (enum config_mps_interface)choice[2];
+	return 0;
+}
+
 static const struct {
 	const char *name;
 	int (*read)(const struct yaml_node *node, struct config *config, struct error *err);
@@ -188,6 +243,7 @@ static const struct {
 	{ "driver-timeout", read_driver_timeout },
 	{ "health-interval", read_health_interval },
 	{ "connections-max", read_connections_max },
+	{ "mps", read_mps },
 	{ "quotas", config_quotas_read },
 };
 

@@ -23,6 +23,22 @@ struct config_quota {
 	struct quota limit;
 };
 
+/* How MPS servers are run. */
+struct config_mps {
+	uint64_t idle_ns;	   /* a server that nobody needs stops after it; default 60 s */
+	uint64_t start_timeout_ns; /* a server that takes longer to start failed; default 30 s */
+	uint64_t fault_grace_ns;   /* what the clients of a faulty server have to leave by
+				      themselves; default 200 ms */
+	bool may_time_slice;	   /* `servers: time-sliced`: several tenants' servers on one GPU;
+				      default one */
+	bool is_static;		   /* `compute: static`: SM partitions; default percentage */
+	enum config_mps_interface {
+		CONFIG_MPS_ANY, /* what the installed program has; the default */
+		CONFIG_MPS_V2,
+		CONFIG_MPS_V3,
+	} interface;
+};
+
 struct config {
 	char **manage; /* GPUs managed from the start: index, uuid, PCI address, or "all" */
 	unsigned n_manage;
@@ -37,6 +53,7 @@ struct config {
 				       s */
 	uint64_t health_interval_ns; /* between looks at health and foreign use; default 2 s */
 	unsigned connections_max;    /* default 2048 */
+	struct config_mps mps;
 	struct config_quota *quota;
 	unsigned n_quotas;
 };

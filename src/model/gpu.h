@@ -114,6 +114,7 @@ struct gpu {
 	bool whole_in_use;     /* processes without a lease were seen on it while not in MIG mode */
 	bool may_time_slice;   /* `mps: {servers: time-sliced}`: several tenants' MPS servers may
 				  run on it at once */
+	bool mps_is_static;    /* `mps: {compute: static}`: shares get whole chunks of its SMs */
 	uint32_t n_mps;
 	struct mps_share mps[MPS_SHARES_MAX];
 	uint32_t n_mps_servers;
@@ -141,3 +142,10 @@ int gpu_find(const struct gpu *gpus, unsigned n, const char *name, unsigned *ret
  */
 int share_find(const struct gpu *gpus, unsigned n, const char *name, unsigned *ret_gpu,
 	unsigned *ret_instance, int *ret_ci, struct error *err);
+
+/* Finds an MPS share by its name (mps_share_name): an index into gpu->mps[]. -ENODEV with a
+ * sentence. */
+int share_find_mps(const struct gpu *gpus, unsigned n, const char *name, unsigned *ret_gpu,
+	unsigned *ret_share, struct error *err);
+/* True if it is written as the name of an MPS share. */
+bool share_is_mps_name(const char *name);

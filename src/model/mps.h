@@ -41,6 +41,8 @@ struct mps_share {
 	uint32_t percent; /* of the GPU's compute, 1 to 100 */
 	bool is_pinned;
 	bool over_commit; /* its layout lets compute add up to more than there is */
+	bool must_hold;	  /* its lease was promised that its tenant's other shares there keep to
+			     their memory (--isolation memory) */
 	uint64_t lease;	  /* number of the lease that holds it; 0 none */
 	uint32_t uid;	  /* that lease's tenant */
 };
@@ -66,7 +68,18 @@ struct mps_server {
 };
 
 struct gpu;
+struct mig_ci;
+struct mig_instance;
 
+/* The place that a compute instance is. */
+struct mps_place mps_place_of(
+	const struct gpu *gpu, const struct mig_instance *instance, const struct mig_ci *ci);
+/* True if the instance has that place; *ret_ci (NULL allowed) is its index into instance->ci[]. */
+bool mps_place_is_in(const struct gpu *gpu, const struct mig_instance *instance,
+	const struct mps_place *place, unsigned *ret_ci);
+
+/* Whether the GPU can do MPS at all: from compute capability 3.5 on. */
+bool mps_is_possible(const struct gpu *gpu);
 /* The clients that the hardware serves at a place: 48, before Volta 16, on a compute instance in
  * proportion to its slices, at least 1. NVIDIA's guide of MPS has the numbers. */
 unsigned mps_clients_max(const struct gpu *gpu, const struct mps_place *place);
@@ -75,8 +88,16 @@ unsigned mps_clients_max(const struct gpu *gpu, const struct mps_place *place);
 double mps_step_percent(const struct gpu *gpu, bool is_static);
 /* Percent of the GPU as percent of what the place has of it. */
 double mps_device_percent(const struct gpu *gpu, const struct mps_place *place, uint32_t percent);
-/* Memory of the place. */
+/* Memory of the place; a compute instance has its part of its GPU instance's. 0 if the place is
+ * not there. */
 uint64_t mps_place_memory(const struct gpu *gpu, const struct mps_place *place);
+
+/* True if a share or a server is on a compute instance of the instance (NULL: on the GPU itself);
+ * with leases_only, if a leased share is. */
+bool mps_is_on(const struct gpu *gpu, const struct mig_instance *instance, bool leases_only);
+/* The same for one compute instance. */
+bool mps_is_on_ci(const struct gpu *gpu, const struct mig_instance *instance,
+	const struct mig_ci *ci, bool leases_only);
 
 /* "0:mps3", or "0:3g.40gb@4:mps3" in an instance. */
 const char *mps_share_name(const struct gpu *gpu, const struct mps_share *share, char *ret_text);

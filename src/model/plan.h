@@ -45,7 +45,7 @@ struct step {
 	enum share_origin origin;    /* what the instance is, made or removed */
 	enum compute_mode mode, mode_before;
 	struct mps_share mps;
-	char name[SHARE_NAME_MAX]; /* "3g.40gb@4", "mps 12G and 30 %": for people */
+	char name[SHARE_NAME_MAX]; /* "3g.40gb@4", "12G and 30 %": for people */
 };
 /* True if a driver must be asked to do it; else it is in Carve's own books only. */
 bool step_is_on_hardware(const struct step *step);
@@ -95,10 +95,14 @@ void plan_done(struct plan *plan);
 int plan_layout(const struct gpu *gpus, unsigned n_gpus, const struct layout *layout,
 	struct plan *ret_plan, struct error *err);
 
-/* The steps for one placement (evictions, then the creation): at most MIG_INSTANCES_MAX + 1;
+/* The steps for one placement (evictions, then the creation; for an MPS share the compute mode):
+ * at most MIG_INSTANCES_MAX + 1;
  * returns how many. */
 unsigned plan_placement(
 	const struct gpu *gpus, const struct placement *placement, struct step *ret_step);
+
+/* The step that would add the pinned MPS share; its inverse drops it. */
+struct step step_add_mps_of(const struct gpu *gpu, const struct mps_share *share);
 
 /* The step that would remove instance `i` of the GPU. */
 struct step step_destroy_of(const struct gpu *gpu, unsigned i);

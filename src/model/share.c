@@ -66,10 +66,50 @@ static int no_share(const struct gpu *gpus, unsigned n, const char *name, struct
 	for (unsigned i = 0; i < gpus[g].seen.n_instances; i++)
 		buf_addf(&there, "%s%s", i ? ", " : "",
 			share_name(&gpus[g], &gpus[g].seen.instance[i], NULL, text));
+	for (unsigned i = 0; i < gpus[g].n_mps; i++)
+		buf_addf(&there, "%s%s", there.length ? ", " : "",
+			mps_share_name(&gpus[g], &gpus[g].mps[i], text));
 	if (there.length == 0)
 		return error_set(err, -ENODEV, "no share '%s': GPU %u has %s", name, g,
 			gpus[g].seen.mig_on ? "no instance" : "MIG mode off");
 	return error_set(err, -ENODEV, "no share '%s': GPU %u has %s", name, g, buf_text(&there));
+}
+
+/* ":mpsN" at the end of the name: N; 0 where it is not there. */
+static uint32_t mps_number(const char *name)
+{
+	const char *colon = strrchr(name, ':');
+	uint32_t number;
+
+	if (!colon || strncasecmp(colon, ":mps", 4) != 0 || parse_u32(colon + 4, &number) < 0)
+		return 0;
+	return number;
+}
+
+bool share_is_mps_name(const char *name)
+{
+	return mps_number(name) != 0;
+}
+
+int share_find_mps(const struct gpu *gpus, unsigned n, const char *name, unsigned *ret_gpu,
+	unsigned *ret_share, struct error *err)
+{
+	uint32_t number = mps_number(name);
+	char text[SHARE_NAME_MAX];
+
+	for (unsigned g = 0; g < n; g++) {
+		for (unsigned i = 0; i < gpus[g].n_mps; i++) {
+			const struct mps_share *share = &gpus[g].mps[i];
+
+			if (share->number != number ||
+				strcasecmp(mps_share_name(&gpus[g], share, text), name) != 0)
+				continue;
+			*ret_gpu = g;
+			*ret_share = i;
+			return 0;
+		}
+	}
+	return no_share(gpus, n, name, err);
 }
 
 int share_find(const struct gpu *gpus, unsigned n, const char *name, unsigned *ret_gpu,

@@ -2,6 +2,7 @@
 #include "model/plan.h"
 
 #include "base/error.h"
+#include "base/size.h"
 #include "base/text.h"
 
 #include <errno.h>
@@ -37,6 +38,20 @@ bool step_is_on_hardware(const struct step *step)
 	return step->kind != STEP_ADD_MPS && step->kind != STEP_DROP_MPS;
 }
 
+static const char *mode_text(enum compute_mode mode)
+{
+	switch (mode) {
+	case COMPUTE_DEFAULT:
+		return "default";
+	case COMPUTE_PROHIBITED:
+		return "prohibited";
+	case COMPUTE_EXCLUSIVE_PROCESS:
+		return "exclusive process";
+	default:
+		return "exclusive thread";
+	}
+}
+
 const char *step_text(const struct step *step, char *ret_text, unsigned size)
 {
 	switch (step->kind) {
@@ -47,6 +62,14 @@ const char *step_text(const struct step *step, char *ret_text, unsigned size)
 		break;
 	case STEP_RESET:
 		snprintf(ret_text, size, "reset the GPU");
+		break;
+	case STEP_COMPUTE_MODE:
+		snprintf(ret_text, size, "set the compute mode to %s", mode_text(step->mode));
+		break;
+	case STEP_ADD_MPS:
+	case STEP_DROP_MPS:
+		snprintf(ret_text, size, "%s MPS share %s",
+			step->kind == STEP_ADD_MPS ? "add" : "drop", step->name);
 		break;
 	default:
 		snprintf(ret_text, size, "%s %s", step->kind == STEP_CREATE ? "create" : "destroy",
@@ -60,16 +83,33 @@ const char *step_text(const struct step *step, char *ret_text, unsigned size)
 	return ret_text;
 }
 
+static json_t *mps_to_json(const struct mps_share *share)
+{
+	return json_pack("{sI sI sI sI sI sI sb sb sb sI sI}", "number", (json_int_t)share->number,
+		"profile", (json_int_t)share->place.profile_id, "start",
+		(json_int_t)share->place.start, "ci", (json_int_t)share->place.ci, "memory",
+		(json_int_t)share->memory_bytes, "percent", (json_int_t)share->percent, "pinned",
+		share->is_pinned, "over-commit", share->over_commit, "must-hold", share->must_hold,
+		"lease", (json_int_t)share->lease, "uid", (json_int_t)share->uid);
+}
+
 json_t *step_to_json(const struct step *step)
 {
-	json_t *cis = json_array();
+	json_t *cis = json_array(), *json;
 
 	for (unsigned c = 0; c < step->n_ci; c++)
 		json_array_append_new(cis, json_integer(step->ci_id[c]));
-	return json_pack("{ss sI sI sI sI so ss ss}", "kind", kind_names[step->kind], "gpu",
+	json = json_pack("{ss sI sI sI sI so ss ss}", "kind", kind_names[step->kind], "gpu",
 		(json_int_t)step->gpu, "profile", (json_int_t)step->profile_id, "start",
 		(json_int_t)step->start, "size", (json_int_t)step->size, "cis", cis, "origin",
 		origin_names[step->origin], "name", step->name);
+	if (step->kind == STEP_COMPUTE_MODE) {
+		json_object_set_new(json, "mode", json_integer(step->mode));
+		json_object_set_new(json, "mode-before", json_integer(step->mode_before));
+	} else if (!step_is_on_hardware(step)) {
+		json_object_set_new(json, "mps", mps_to_json(&step->mps));
+	}
+	return json;
 }
 
 static int find_name(const char *const *names, unsigned n, const char *name)
@@ -86,6 +126,50 @@ static int take_u32(json_int_t value, json_int_t max, uint32_t *ret_value)
 	if (value < 0 || value > max)
 		return -EINVAL;
 	*ret_value = (uint32_t)value;
+	return 0;
+}
+
+static int mps_from_json(const json_t *json, struct mps_share *ret_share)
+{
+	json_int_t number, profile, start, ci, memory, percent, lease, uid;
+	int is_pinned, over_commit, must_hold;
+
+	if (json_unpack((json_t *)json, "{sI sI sI sI sI sI sb sb sb sI sI}", "number", &number,
+		    "profile", &profile, "start", &start, "ci", &ci, "memory", &memory, "percent",
+		    &percent, "pinned", &is_pinned, "over-commit", &over_commit, "must-hold",
+		    &must_hold, "lease", &lease, "uid", &uid) < 0 ||
+		number < 1 || memory < 1 || percent < 1 || lease < 0 ||
+		take_u32(number, UINT32_MAX, &ret_share->number) < 0 ||
+		take_u32(profile, UINT32_MAX, &ret_share->place.profile_id) < 0 ||
+		take_u32(start, MIG_SLOTS_MAX, &ret_share->place.start) < 0 ||
+		take_u32(ci, UINT32_MAX, &ret_share->place.ci) < 0 ||
+		take_u32(percent, 100, &ret_share->percent) < 0 ||
+		take_u32(uid, UINT32_MAX, &ret_share->uid) < 0)
+		return -EINVAL;
+	ret_share->memory_bytes = (uint64_t)memory;
+	ret_share->is_pinned = is_pinned;
+	ret_share->over_commit = over_commit;
+	ret_share->must_hold = must_hold;
+	ret_share->lease = (uint64_t)lease;
+	return 0;
+}
+
+/* What only some kinds of steps have. */
+static int take_kind(const json_t *json, struct step *step)
+{
+	json_int_t mode, before;
+	uint32_t to, from;
+
+	if (!step_is_on_hardware(step))
+		return mps_from_json(json_object_get(json, "mps"), &step->mps);
+	if (step->kind != STEP_COMPUTE_MODE)
+		return 0;
+	if (json_unpack((json_t *)json, "{sI sI}", "mode", &mode, "mode-before", &before) < 0 ||
+		take_u32(mode, COMPUTE_EXCLUSIVE_PROCESS, &to) < 0 ||
+		take_u32(before, COMPUTE_EXCLUSIVE_PROCESS, &from) < 0)
+		return -EINVAL;
+	step->mode = (enum compute_mode)to;
+	step->mode_before = (enum compute_mode)from;
 	return 0;
 }
 
@@ -119,6 +203,8 @@ int step_from_json(const json_t *json, struct step *ret_step)
 	}
 	step.kind = (enum step_kind)k;
 	step.origin = (enum share_origin)o;
+	if (take_kind(json, &step) < 0)
+		return -EINVAL;
 	*ret_step = step;
 	return 0;
 }
@@ -140,6 +226,16 @@ struct step step_create_of(
 	snprintf(step.name, sizeof(step.name), "%s@%u", p->name, start);
 	if (whole >= 0)
 		step.ci_id[step.n_ci++] = p->ci[whole].id;
+	return step;
+}
+
+struct step step_add_mps_of(const struct gpu *gpu, const struct mps_share *share)
+{
+	struct step step = { .kind = STEP_ADD_MPS, .gpu = gpu->index, .mps = *share };
+	char size[SIZE_TEXT_MAX];
+
+	snprintf(step.name, sizeof(step.name), "%s and %u %%", size_text(share->memory_bytes, size),
+		share->percent);
 	return step;
 }
 
@@ -168,8 +264,17 @@ unsigned plan_placement(
 	const struct gpu *gpu = &gpus[placement->gpu];
 	unsigned n = 0;
 
+	if (placement->how == PLACE_MPS && mps_place_is_gpu(&placement->mps.place) &&
+		!gpu->may_time_slice && gpu->seen.compute_mode != COMPUTE_EXCLUSIVE_PROCESS)
+		ret_step[n++] = (struct step){
+			.kind = STEP_COMPUTE_MODE,
+			.gpu = gpu->index,
+			.mode = COMPUTE_EXCLUSIVE_PROCESS,
+			.mode_before = (enum compute_mode)gpu->seen.compute_mode,
+			.name = "compute mode",
+		};
 	if (placement->how != PLACE_CREATE)
-		return 0;
+		return n;
 	for (uint32_t rest = placement->evict; rest; rest &= rest - 1)
 		ret_step[n++] = step_destroy_of(gpu, (unsigned)__builtin_ctz(rest));
 	ret_step[n++] = step_create_of(gpu, placement->profile, placement->start, SHARE_DYNAMIC);

@@ -66,15 +66,18 @@ static const struct product {
 	uint64_t mib;
 	uint32_t pci_device;
 	bool mode_needs_reset;
+	uint32_t cc_major, cc_minor, sm;
 	const struct row *rows;
 } products[FIXTURE_N] = {
-	[FIXTURE_A100_40] = { "NVIDIA A100-SXM4-40GB", 40960, 0x20b010de, true, rows_a100_40 },
-	[FIXTURE_H100_80] = { "NVIDIA H100 80GB HBM3", 81559, 0x233010de, false, rows_h100_80 },
-	[FIXTURE_H200] = { "NVIDIA H200", 143771, 0x233510de, false, rows_h200 },
-	[FIXTURE_A30] = { "NVIDIA A30", 24576, 0x20b710de, true, rows_a30 },
+	[FIXTURE_A100_40] = { "NVIDIA A100-SXM4-40GB", 40960, 0x20b010de, true, 8, 0, 108,
+		rows_a100_40 },
+	[FIXTURE_H100_80] = { "NVIDIA H100 80GB HBM3", 81559, 0x233010de, false, 9, 0, 132,
+		rows_h100_80 },
+	[FIXTURE_H200] = { "NVIDIA H200", 143771, 0x233510de, false, 9, 0, 132, rows_h200 },
+	[FIXTURE_A30] = { "NVIDIA A30", 24576, 0x20b710de, true, 8, 0, 56, rows_a30 },
 	[FIXTURE_RTX_PRO_6000] = { "NVIDIA RTX PRO 6000 Blackwell Server Edition", 97887,
-		0x2bb510de, false, rows_rtx_pro_6000 },
-	[FIXTURE_L40S] = { "NVIDIA L40S", 46068, 0x26b910de, false, NULL },
+		0x2bb510de, false, 12, 0, 188, rows_rtx_pro_6000 },
+	[FIXTURE_L40S] = { "NVIDIA L40S", 46068, 0x26b910de, false, 8, 9, 142, NULL },
 };
 
 uint64_t fixture_memory(enum fixture product)
@@ -166,6 +169,9 @@ void fixture_gpu(struct gpu *gpu, unsigned index, enum fixture product)
 	gpu->facts.minor = index;
 	gpu->facts.memory_bytes = fixture_memory(product);
 	gpu->facts.pci_device = p->pci_device;
+	gpu->facts.cc_major = p->cc_major;
+	gpu->facts.cc_minor = p->cc_minor;
+	gpu->facts.sm = p->sm;
 	gpu->facts.numa = -1;
 	gpu->facts.has_mig = p->rows != NULL;
 	gpu->facts.mode_needs_reset = p->mode_needs_reset;
@@ -234,6 +240,37 @@ struct mig_instance *fixture_add(struct gpu *gpu, const char *profile, unsigned 
 
 	instance->ci[0].lease = lease;
 	return instance;
+}
+
+struct mps_share *fixture_add_mps(struct gpu *gpu, const struct mig_instance *instance,
+	uint64_t gigabytes, uint32_t percent, uint64_t lease)
+{
+	struct mps_share *share = &gpu->mps[gpu->n_mps];
+
+	*share = (struct mps_share){
+		.number = mps_number_free(gpu),
+		.place = instance ? mps_place_of(gpu, instance, &instance->ci[0]) : MPS_WHOLE_GPU,
+		.memory_bytes = gigabytes * 1000000000,
+		.percent = percent,
+		.is_pinned = lease == 0,
+		.lease = lease,
+		.uid = lease ? 1000 : 0,
+	};
+	gpu->n_mps++;
+	return share;
+}
+
+struct mps_server *fixture_add_server(
+	struct gpu *gpu, const struct mig_instance *instance, uint32_t uid, enum mps_state state)
+{
+	struct mps_server *server = &gpu->mps_server[gpu->n_mps_servers++];
+
+	*server = (struct mps_server){
+		.place = instance ? mps_place_of(gpu, instance, &instance->ci[0]) : MPS_WHOLE_GPU,
+		.uid = uid,
+		.state = state,
+	};
+	return server;
 }
 
 void fixture_remove(struct gpu *gpu, unsigned i)

@@ -45,6 +45,14 @@ struct mig_instance *fixture_add(struct gpu *gpu, const char *profile, unsigned 
 /* The same with compute instances of so many slices each: { 1, 1, 1, 0 } fills a 3g. */
 struct mig_instance *fixture_add_cis(struct gpu *gpu, const char *profile, unsigned start,
 	enum share_origin origin, const unsigned *slices);
+/*
+ * Adds an MPS share on the first compute instance of the instance (NULL: on the GPU): pinned where
+ * `lease` is 0, else a dynamic one of user 1000's. And a server.
+ */
+struct mps_share *fixture_add_mps(struct gpu *gpu, const struct mig_instance *instance,
+	uint64_t gigabytes, uint32_t percent, uint64_t lease);
+struct mps_server *fixture_add_server(
+	struct gpu *gpu, const struct mig_instance *instance, uint32_t uid, enum mps_state state);
 /* Takes instance i away. */
 void fixture_remove(struct gpu *gpu, unsigned i);
 

@@ -26,14 +26,15 @@ static bool is_default(const struct config *config)
 	       config->grace_ns == defaults.grace_ns &&
 	       config->driver_timeout_ns == defaults.driver_timeout_ns &&
 	       config->health_interval_ns == defaults.health_interval_ns &&
-	       config->connections_max == defaults.connections_max;
+	       config->connections_max == defaults.connections_max &&
+	       memcmp(&config->mps, &defaults.mps, sizeof(defaults.mps)) == 0;
 }
 
 TEST(the_installed_file_says_exactly_the_defaults_and_names_every_key)
 {
 	static const char *const keys[] = { "manage", "mode-changes", "unleased", "unleased-allow",
 		"require-fence", "grace", "driver-timeout", "health-interval", "connections-max",
-		"quotas" };
+		"mps", "quotas" };
 	AUTO_FREE char *text = NULL;
 	struct config config = { 0 };
 	struct error err = ERROR_NONE;
@@ -152,6 +153,40 @@ TEST(errors_say_where_and_what)
 		CHECK_SAY(parse(cases[i].text, &config, &err) == -EINVAL, "%s", cases[i].text);
 		CHECK_SAY(strstr(err.text, cases[i].says), "%s", err.text);
 		CHECK_EQ(config.connections_max, 77);
+	}
+}
+
+TEST(mps_says_how_servers_are_run)
+{
+	static const struct {
+		const char *text, *says;
+	} bad[] = {
+		{ "mps: static", "carved.yaml:1:6: mps must be" },
+		{ "mps: {idle: soon}", "mps: idle must be a time such as 500ms, 10s or 5min" },
+		{ "mps: {start-timeout: 10ms}", "mps: start-timeout must be a time" },
+		{ "mps: {fault-grace: 2min}", "mps: fault-grace must be a time" },
+		{ "mps: {servers: two}", "mps: servers must be one or time-sliced, not 'two'" },
+		{ "mps: {compute: 30%}", "mps: compute must be percentage or static" },
+		{ "mps: {interface: 3}", "mps: interface must be auto, v2 or v3" },
+		{ "mps: {idel: 3s}", "did you mean 'idle'" },
+	};
+	struct config config = { 0 };
+	struct error err = ERROR_NONE;
+
+	CHECK_SAY(parse("mps: {idle: 5s, start-timeout: 9s, fault-grace: 0, servers: time-sliced, "
+			"compute: static, interface: v3}",
+			  &config, &err) == 0,
+		"%s", err.text);
+	CHECK_EQ(config.mps.idle_ns, 5000000000);
+	CHECK_EQ(config.mps.start_timeout_ns, 9000000000);
+	CHECK_EQ(config.mps.fault_grace_ns, 0);
+	CHECK(config.mps.may_time_slice && config.mps.is_static);
+	CHECK_EQ(config.mps.interface, CONFIG_MPS_V3);
+	config_done(&config);
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		err = ERROR_NONE;
+		CHECK_EQ(parse(bad[i].text, &config, &err), -EINVAL);
+		CHECK_SAY(strstr(err.text, bad[i].says), "%s", err.text);
 	}
 }
 

@@ -7,13 +7,24 @@
 
 #include <errno.h>
 
+static const struct mps_share share_12g = {
+	.number = 3,
+	.place = { 9, 4, 1 },
+	.memory_bytes = 12000000000,
+	.percent = 30,
+	.is_pinned = true,
+	.over_commit = true,
+	.lease = 7,
+	.uid = 1000,
+};
+
 TEST(a_step_is_the_inverse_of_its_inverse)
 {
 	for (enum step_kind kind = 0; kind < STEP_KIND_N; kind++) {
 		struct step step = { .kind = kind, .gpu = 3, .profile_id = 9, .name = "x" }, back;
 
 		back = step_inverse(&step);
-		CHECK((back.kind == kind) == (kind == STEP_RESET));
+		CHECK((back.kind == kind) == (kind == STEP_RESET || kind == STEP_COMPUTE_MODE));
 		back = step_inverse(&back);
 		CHECK(memcmp(&back, &step, sizeof(step)) == 0);
 	}
@@ -40,6 +51,17 @@ TEST(a_step_says_what_it_does)
 		step_text(&step, text, sizeof(text)), "destroy 1g.10gb@6 without compute instance");
 	step.kind = STEP_MODE_ON;
 	CHECK_TEXT(step_text(&step, text, sizeof(text)), "turn MIG mode on");
+	step.kind = STEP_COMPUTE_MODE;
+	step.mode = COMPUTE_EXCLUSIVE_PROCESS;
+	CHECK_TEXT(
+		step_text(&step, text, sizeof(text)), "set the compute mode to exclusive process");
+	step = step_inverse(&step);
+	CHECK_TEXT(step_text(&step, text, sizeof(text)), "set the compute mode to default");
+	step = step_add_mps_of(gpu, &share_12g);
+	CHECK_TEXT(step_text(&step, text, sizeof(text)), "add MPS share 12G and 30 %");
+	CHECK(!step_is_on_hardware(&step));
+	step = step_inverse(&step);
+	CHECK_TEXT(step_text(&step, text, sizeof(text)), "drop MPS share 12G and 30 %");
 }
 
 TEST(steps_survive_json)
@@ -51,11 +73,49 @@ TEST(steps_survive_json)
 		struct step step = step_destroy_of(gpu, 0), back = { 0 };
 		json_t *json;
 
+		if (kind == STEP_ADD_MPS || kind == STEP_DROP_MPS)
+			step = step_add_mps_of(gpu, &share_12g);
+		if (kind == STEP_COMPUTE_MODE)
+			step.mode = COMPUTE_EXCLUSIVE_PROCESS;
 		step.kind = kind;
 		step.origin = (enum share_origin)(kind % 3);
 		json = step_to_json(&step);
 		CHECK_EQ(step_from_json(json, &back), 0);
 		CHECK(memcmp(&back, &step, sizeof(step)) == 0);
+		json_decref(json);
+	}
+}
+
+TEST(a_step_of_a_ledger_from_before_mps_is_read)
+{
+	static const char old[] = "{\"kind\":\"create\",\"gpu\":0,\"profile\":9,\"start\":4,"
+				  "\"size\":4,\"cis\":[2],\"origin\":\"dynamic\",\"name\":"
+				  "\"3g.40gb@4\"}";
+	json_t *json = json_loads(old, 0, NULL);
+	struct step step;
+
+	CHECK_EQ(step_from_json(json, &step), 0);
+	CHECK(step.kind == STEP_CREATE && step.mps.number == 0);
+	json_decref(json);
+}
+
+TEST(a_broken_share_in_a_step_is_refused)
+{
+	static const struct {
+		const char *key, *value;
+	} bad[] = { { "number", "0" }, { "percent", "101" }, { "memory", "0" }, { "start", "99" },
+		{ "ci", "-1" }, { "pinned", "1" }, { "lease", "-1" }, { "uid", "4294967296" } };
+	AUTO_FREE struct gpu *gpu = fixture_gpus(1, FIXTURE_H100_80);
+	struct step good = step_add_mps_of(gpu, &share_12g), step;
+
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		json_t *json = step_to_json(&good), *mps = json_object_get(json, "mps");
+
+		json_object_set_new(
+			mps, bad[i].key, json_loads(bad[i].value, JSON_DECODE_ANY, NULL));
+		CHECK_SAY(step_from_json(json, &step) == -EINVAL, "%s", bad[i].key);
+		json_object_del(json, "mps");
+		CHECK_EQ(step_from_json(json, &step), -EINVAL);
 		json_decref(json);
 	}
 }
@@ -112,6 +172,25 @@ TEST(a_placement_is_evictions_and_then_one_creation)
 	CHECK(steps[2].origin == SHARE_DYNAMIC && steps[2].gpu == 1);
 	placement.how = PLACE_CACHED;
 	CHECK_EQ(plan_placement(gpus, &placement, steps), 0);
+}
+
+TEST(an_mps_share_on_a_gpu_takes_a_change_of_its_compute_mode_and_no_other_step)
+{
+	AUTO_FREE struct gpu *gpu = fixture_gpus(1, FIXTURE_L40S);
+	struct placement placement = { .how = PLACE_MPS, .mps.place = MPS_WHOLE_GPU };
+	struct step steps[MIG_INSTANCES_MAX + 1];
+
+	CHECK_EQ(plan_placement(gpu, &placement, steps), 1);
+	CHECK(steps[0].kind == STEP_COMPUTE_MODE && steps[0].mode == COMPUTE_EXCLUSIVE_PROCESS &&
+		steps[0].mode_before == COMPUTE_DEFAULT);
+	gpu->seen.compute_mode = COMPUTE_EXCLUSIVE_PROCESS;
+	CHECK_EQ(plan_placement(gpu, &placement, steps), 0);
+	gpu->seen.compute_mode = COMPUTE_DEFAULT;
+	gpu->may_time_slice = true;
+	CHECK_EQ(plan_placement(gpu, &placement, steps), 0);
+	gpu->may_time_slice = false;
+	placement.mps.place = (struct mps_place){ 9, 4, 0 };
+	CHECK_EQ(plan_placement(gpu, &placement, steps), 0);
 }
 
 TEST_MAIN()
