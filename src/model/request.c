@@ -38,7 +38,18 @@ bool request_is_alike(const struct request *a, const struct request *b)
 	       a->memory_bytes == b->memory_bytes && a->memory_label == b->memory_label &&
 	       a->compute_percent == b->compute_percent && text_eq(a->profile, b->profile) &&
 	       text_eq(a->gpu, b->gpu) && a->mechanism == b->mechanism &&
-	       a->isolation == b->isolation && a->tenants == b->tenants;
+	       a->isolation == b->isolation && a->tenants == b->tenants &&
+	       (!request_may_mps(a) || a->uid == b->uid);
+}
+
+bool request_may_mps(const struct request *request)
+{
+	bool is_sized = request->memory_bytes || request->compute_percent;
+
+	if (request->mechanism != REQUEST_ANY_MECHANISM)
+		return request->mechanism == MECHANISM_MPS;
+	return is_sized && request->n_gpus == 1 && !request->profile[0] &&
+	       request->tenants != TENANTS_STRANGERS && request->isolation <= ISOLATION_MEMORY;
 }
 
 static int set_gpus(struct request *request, const char *value, struct error *err)
@@ -242,10 +253,11 @@ static int set_explain(struct request *request, const char *value, struct error 
 	X(memory, "memory", "SIZE", "memory of each share: 10G, 9.5Gi; 18G is also 1g.18gb", NULL) \
 	X(compute, "compute", "PERCENT", "compute of each share, in percent of one GPU: 25%",      \
 		NULL)                                                                              \
-	X(profile, "profile", "NAME", "an exact MIG profile: 1g.10gb", NULL)                       \
+	X(profile, "profile", "NAME",                                                              \
+		"an exact MIG profile: 1g.10gb; with mps, within an instance of it", NULL)         \
 	X(gpu, "gpu", "GPU", "on this GPU only: index, uuid or PCI address", NULL)                 \
 	X(mechanism, "mechanism", "NAME", "how the GPU is shared; auto: the best that serves",     \
-		"auto mig whole")                                                                  \
+		"auto mig mps whole")                                                              \
 	X(isolation, "isolation", "LEVEL", "what must not reach over from other shares",           \
 		"none memory fault security")                                                      \
 	X(tenants, "tenants", "WHO", "who may be on the same GPU", "strangers trusted same")       \

@@ -35,7 +35,7 @@ struct request {
 	uint64_t wait_ns;	    /* 0: do not wait; REQUEST_WAIT_FOREVER */
 	bool has_wait, has_no_wait; /* said as options: both together are refused */
 	bool explain;
-	uint32_t uid; /* who asks: set by the daemon, of no weight but for MPS */
+	uint32_t uid; /* who asks: set by the daemon; only MPS shares go by it */
 };
 
 /* A request as it is when nothing was said: one share, waits for ever. */
@@ -65,9 +65,15 @@ int request_check(const struct request *request, struct error *err);
 json_t *request_to_json(const struct request *request);
 int request_from_json(const json_t *json, struct request *ret_request, struct error *err);
 
-/* True if what fits the one fits the other: they ask for the same shares, whatever else they say.
- */
+/* True if what fits the one fits the other: they ask for the same shares, whatever else they say;
+ * where that may be MPS shares, for the same user. */
 bool request_is_alike(const struct request *a, const struct request *b);
+
+/*
+ * True if an MPS share may serve it: asked for, or left to Carve by a request of a size for one
+ * GPU that trusts its neighbours and does not ask that their faults stay away.
+ */
+bool request_may_mps(const struct request *request);
 
 /* "1g.10gb", "10G and 25 % of a GPU", "2 whole GPUs": what was asked, for people. */
 #define REQUEST_TEXT_MAX 160
@@ -79,7 +85,7 @@ struct request_option_row {
 	const char
 		*argument; /* "SIZE", "[=T]" where it may be left out, NULL where there is none */
 	const char *help;
-	const char *choices; /* "auto mig whole": for completions; NULL where free */
+	const char *choices; /* "auto mig mps whole": for completions; NULL where free */
 };
 extern const struct request_option_row request_options[];
 extern const unsigned request_options_n;

@@ -16,12 +16,34 @@ static bool is_whole(const struct request *request)
 	return request->mechanism == MECHANISM_WHOLE || !is_sized;
 }
 
+static int check_mps(const struct request *request, struct error *err)
+{
+	if (!request->memory_bytes && !request->compute_percent)
+		return error_set(err, -EINVAL,
+			"an MPS share has a size: write --memory or --compute (or both) beside "
+			"--mechanism mps, for example --memory 8G --compute 30%%");
+	if (request->n_gpus > 1)
+		return error_set(err, -EINVAL,
+			"%u MPS shares cannot be one lease, because a process reaches one MPS "
+			"server only: take one share, or %u GPUs by mechanism mig or whole",
+			request->n_gpus, request->n_gpus);
+	if (request->isolation >= ISOLATION_FAULT)
+		return error_set(err, -EINVAL,
+			"mechanism mps and isolation %s contradict each other, because a fatal "
+			"fault of one process ends all on the same MPS server: take mechanism mig "
+			"or whole, or leave out the isolation",
+			isolation_names[request->isolation]);
+	return 0;
+}
+
 static int check_mechanism(const struct request *request, struct error *err)
 {
 	switch (request->mechanism) {
 	case REQUEST_ANY_MECHANISM:
 	case MECHANISM_MIG:
 		return 0;
+	case MECHANISM_MPS:
+		return check_mps(request, err);
 	case MECHANISM_WHOLE:
 		if (request->profile[0])
 			return error_set(err, -EINVAL,
@@ -32,16 +54,16 @@ static int check_mechanism(const struct request *request, struct error *err)
 		return 0;
 	default:
 		return error_set(err, -EINVAL,
-			"mechanism %s comes with a later version: this one makes MIG shares (mig) "
-			"and "
-			"leases whole GPUs (whole)",
+			"mechanism %s comes with a later version: this one makes MIG shares (mig), "
+			"MPS shares (mps) and leases whole GPUs (whole)",
 			mechanism_names[request->mechanism]);
 	}
 }
 
 int request_check(const struct request *request, struct error *err)
 {
-	if (request->profile[0] && (request->memory_bytes || request->compute_percent))
+	if (request->profile[0] && request->mechanism != MECHANISM_MPS &&
+		(request->memory_bytes || request->compute_percent))
 		return error_set(err, -EINVAL,
 			"a profile says memory and compute already: give either the profile (%s) "
 			"or %s",
@@ -90,10 +112,15 @@ const char *request_text(const struct request *request, char ret_text[REQUEST_TE
 	} else {
 		if (request->n_gpus > 1)
 			buf_addf(&text, "%u times ", request->n_gpus);
-		if (request->profile[0])
+		if (request->profile[0] && request->mechanism != MECHANISM_MPS)
 			buf_add(&text, request->profile);
 		else
 			add_size(&text, request);
+	}
+	if (request->mechanism == MECHANISM_MPS) {
+		buf_add(&text, " by mps");
+		if (request->profile[0])
+			buf_addf(&text, " within %s", request->profile);
 	}
 	if (request->mechanism == MECHANISM_MIG && is_whole(request))
 		buf_add(&text, " by mig");

@@ -32,7 +32,7 @@ static const struct json_key {
 	{ "compute", IS_NUMBER | IS_TEXT, "a whole percentage: 25 or \"25%\"" },
 	{ "profile", IS_TEXT, "a text such as \"1g.10gb\"" },
 	{ "gpu", IS_NUMBER | IS_TEXT, "a GPU's index, uuid or PCI address" },
-	{ "mechanism", IS_TEXT, "a text: auto, mig or whole" },
+	{ "mechanism", IS_TEXT, "a text: auto, mig, mps or whole" },
 	{ "isolation", IS_TEXT, "a text: none, memory, fault or security" },
 	{ "tenants", IS_TEXT, "a text: strangers, trusted or same" },
 	{ "priority", IS_NUMBER, "a whole number" },

@@ -169,19 +169,63 @@ TEST(what_cannot_be_meant_together_is_refused)
 			"either the profile (1g.10gb) or compute" },
 		{ { "wait", NULL, "no-wait", NULL }, "exclude each other" },
 		{ { "profile", "1g.10gb", "mechanism", "whole" }, "leave one of them out" },
-		{ { "mechanism", "mps", "memory", "10G" }, "comes with a later version" },
+		{ { "mechanism", "time", "memory", "10G" }, "comes with a later version" },
+		{ { "mechanism", "mps" }, "an MPS share has a size: write --memory or --compute" },
+		{ { "mechanism", "mps", "profile", "3g.40gb" }, "an MPS share has a size" },
+		{ { "mechanism", "mps", "memory", "8G", "gpus", "2" },
+			"2 MPS shares cannot be one lease" },
+		{ { "mechanism", "mps", "memory", "8G", "isolation", "fault" },
+			"mechanism mps and isolation fault contradict each other" },
+		{ { "mechanism", "mps", "compute", "8", "isolation", "security" },
+			"take mechanism mig or whole" },
 		{ { "gpu", "0", "gpus", "2" }, "GPU 0 is one GPU, 2 were asked for" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		struct error err = ERROR_NONE;
-		struct request r = from(cases[i].words, 4);
+		struct request r = from(cases[i].words, cases[i].words[4]   ? 6
+							: cases[i].words[2] ? 4
+									    : 2);
 
 		CHECK_EQ(request_check(&r, &err), -EINVAL);
 		CHECK_SAY(strstr(err.text, cases[i].says), "%s", err.text);
 	}
 	struct request fine = REQUEST("gpus", "2", "memory", "10G", "mechanism", "whole");
 	CHECK_EQ(request_check(&fine, NULL), 0);
+	fine = REQUEST("profile", "3g.40gb", "memory", "10G", "mechanism", "mps");
+	CHECK_EQ(request_check(&fine, NULL), 0);
+	fine = REQUEST("compute", "30%", "mechanism", "mps", "isolation", "memory");
+	CHECK_EQ(request_check(&fine, NULL), 0);
+}
+
+TEST(mps_may_serve_who_asks_for_it_and_sizes_among_friends)
+{
+	static const struct {
+		const char *words[8];
+		bool may;
+	} cases[] = {
+		{ { "mechanism", "mps", "memory", "8G" }, true },
+		{ { "memory", "8G", "tenants", "same" }, true },
+		{ { "compute", "8", "tenants", "trusted", "isolation", "memory" }, true },
+		{ { "memory", "8G" }, false },
+		{ { "tenants", "same" }, false },
+		{ { "memory", "8G", "tenants", "same", "isolation", "fault" }, false },
+		{ { "memory", "8G", "tenants", "same", "gpus", "2" }, false },
+		{ { "profile", "1g.10gb", "tenants", "same" }, false },
+		{ { "memory", "8G", "tenants", "same", "mechanism", "mig" }, false },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		size_t n = 0;
+
+		while (n < 8 && cases[i].words[n])
+			n++;
+		struct request a = from(cases[i].words, n), b = a;
+
+		CHECK_SAY(request_may_mps(&a) == cases[i].may, "case %zu", i);
+		b.uid = 1000;
+		CHECK_SAY(request_is_alike(&a, &b) == !cases[i].may, "case %zu", i);
+	}
 }
 
 TEST(a_request_is_said_in_a_few_words)
@@ -200,6 +244,10 @@ TEST(a_request_is_said_in_a_few_words)
 		{ { "gpus", "2", "memory", "10G" }, "2 times 10G" },
 		{ { "mechanism", "whole", "memory", "80G" }, "a whole GPU with at least 80G" },
 		{ { "gpu", "3" }, "a whole GPU on GPU 3" },
+		{ { "mechanism", "mps", "memory", "8G", "compute", "30" },
+			"8G and 30 % of a GPU by mps" },
+		{ { "mechanism", "mps", "memory", "8G", "profile", "3g.40gb" },
+			"8G by mps within 3g.40gb" },
 	};
 	char text[REQUEST_TEXT_MAX];
 
@@ -228,6 +276,7 @@ TEST(the_choices_shown_are_the_choices_taken)
 			struct request r;
 
 			request_init(&r);
+			r.memory_bytes = text_eq(w, "mps") ? 1 : 0; /* which has a size */
 			CHECK_SAY(request_option(&r, row->name, w, NULL) == 0 &&
 					  request_check(&r, NULL) == 0,
 				"%s=%s", row->name, w);
