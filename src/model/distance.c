@@ -4,15 +4,24 @@
  * where they are fewest. Idle dynamic instances are no obstacle; pinned and foreign ones, and
  * processes without a lease, do not go when leases end.
  */
-#include "model/wish.h"
+#include "model/place_mps.h"
 
 /* Leases on the instance, or WISH_TOO_FAR if something else keeps it. */
-static unsigned leases_on(const struct mig_instance *instance)
+static unsigned leases_on(const struct gpu *gpu, const struct mig_instance *instance)
 {
 	unsigned n = 0;
 
+	for (unsigned i = 0; i < gpu->n_mps; i++) {
+		if (!mps_place_is_in(gpu, instance, &gpu->mps[i].place, NULL))
+			continue;
+		if (gpu->mps[i].is_pinned)
+			return WISH_TOO_FAR;
+		n++;
+	}
+
 	for (unsigned c = 0; c < instance->n_ci; c++) {
-		if (instance->ci[c].lease == 0 && instance->ci[c].has_users)
+		if (instance->ci[c].lease == 0 && instance->ci[c].has_users &&
+			!mps_is_on_ci(gpu, instance, &instance->ci[c], false))
 			return WISH_TOO_FAR;
 		n += instance->ci[c].lease != 0;
 	}
@@ -29,7 +38,7 @@ static unsigned distance_of_place(
 
 	for (unsigned i = 0; i < gpu->seen.n_instances; i++) {
 		const struct mig_instance *instance = &gpu->seen.instance[i];
-		unsigned leases = leases_on(instance);
+		unsigned leases = leases_on(gpu, instance);
 
 		if (instance->origin != SHARE_DYNAMIC || leases == WISH_TOO_FAR)
 			mig_room_add(&stays, geometry, instance->profile, instance->start);
@@ -46,7 +55,7 @@ static unsigned distance_of_pinned(const struct gpu *gpu, const struct need *nee
 
 	for (unsigned i = 0; i < gpu->seen.n_instances; i++) {
 		const struct mig_instance *instance = &gpu->seen.instance[i];
-		unsigned leases = leases_on(instance);
+		unsigned leases = leases_on(gpu, instance);
 
 		if (instance->origin == SHARE_FOREIGN || !(need->serves >> instance->profile & 1))
 			continue;
@@ -82,9 +91,13 @@ unsigned wish_distance(struct wish *wish, unsigned g, enum mechanism mechanism)
 
 	if (gpu->drained || gpu->health != GPU_HEALTHY || wish_hope(wish, g, mechanism) != HOPE_YES)
 		return WISH_TOO_FAR;
+	if (mechanism == MECHANISM_MPS)
+		return mps_distance(wish, g);
 	if (mechanism == MECHANISM_MIG)
 		return distance_of_mig(gpu, wish_need(wish, g));
 	if (gpu->whole_lease)
 		return 1;
+	if (gpu->n_mps)
+		return gpu->n_mps; /* pinned ones are no hope: see wish_hope() */
 	return gpu->whole_in_use || gpu->seen.mig_pending ? WISH_TOO_FAR : 0;
 }

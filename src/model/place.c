@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A request that names a size or a profile gets a MIG instance; a whole GPU serves it only where no
- * GPU in MIG mode ever could. A bare request gets a whole GPU, or the full profile of one in MIG
+ * A request that names a size or a profile gets a MIG instance; one that trusts its neighbours an
+ * MPS share where there is none (place_mps.c); a whole GPU serves it only where no GPU in MIG mode
+ * ever could. A bare request gets a whole GPU, or the full profile of one in MIG
  * mode. Within one mechanism, every GPU offers its best place and the cheapest is taken (view.c).
  */
 #include "model/place.h"
 
 #include "base/error.h"
 #include "base/text.h"
-#include "model/wish.h"
+#include "model/place_mps.h"
 
 #include <string.h>
 
@@ -59,7 +60,9 @@ int place(const struct gpu *gpus, unsigned n_gpus, const struct request *request
 		return 0;
 	if (wish.may_mig && place_by(&wish, MECHANISM_MIG, ret_placement))
 		return 0;
-	if (!wish.is_bare && wish_mechanism(&wish) == MECHANISM_WHOLE &&
+	if (wish.may_mps && mps_place_best(&wish, ret_placement) == 0)
+		return 0;
+	if (!wish.is_bare && wish.may_whole && wish_mechanism(&wish) != MECHANISM_MIG &&
 		place_by(&wish, MECHANISM_WHOLE, ret_placement))
 		return 0;
 	return wish_refuse(&wish, err);
@@ -87,5 +90,6 @@ bool place_could_use(const struct gpu *gpu, const struct request *request)
 	if (wish_make(&wish, gpu, 1, &any, 0, NULL) != 0)
 		return false;
 	return wish_distance(&wish, 0, MECHANISM_MIG) != WISH_TOO_FAR ||
+	       wish_distance(&wish, 0, MECHANISM_MPS) != WISH_TOO_FAR ||
 	       wish_distance(&wish, 0, MECHANISM_WHOLE) != WISH_TOO_FAR;
 }

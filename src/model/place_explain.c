@@ -2,7 +2,7 @@
 /* Why a request goes where it goes: for --explain. The reasons are those of view_offer.c. */
 #include "base/error.h"
 #include "base/text.h"
-#include "model/wish.h"
+#include "model/place_mps.h"
 #include "model/wish_say.h"
 
 #include <inttypes.h>
@@ -17,7 +17,7 @@ static void say_offer(const struct gpu *gpu, const struct placement *placement, 
 	case PLACE_WHOLE:
 		buf_add(text, "free as a whole");
 		return;
-	case PLACE_MPS:
+	case PLACE_MPS: /* mps_say_offer() */
 		return;
 	case PLACE_CACHED:
 		buf_addf(text, "%s is there, idle",
@@ -107,6 +107,23 @@ static void say_hopeless(struct wish *wish, unsigned g, enum mechanism mechanism
 		wish_say_busy(wish, g, mechanism, text);
 }
 
+static void explain_mps(struct wish *wish, const struct placement *chosen, struct buf *text)
+{
+	struct mps_offer offers[GPUS_MAX];
+
+	for (unsigned g = 0; g < wish->n_gpus; g++)
+		mps_offer(wish, g, &offers[g]);
+	for (unsigned g = 0; g < wish->n_gpus; g++) {
+		buf_addf(text, "%sGPU %u: ", g ? "\n" : "", g);
+		if (offers[g].bar != MPS_BAR_NONE)
+			mps_say_bar(wish, 1u << g, offers, text);
+		else
+			mps_say_offer(wish, &offers[g], chosen ? &offers[chosen->gpu] : NULL, text);
+		if (chosen && chosen->gpu == g)
+			buf_add(text, "  <- chosen");
+	}
+}
+
 char *place_explain(
 	const struct gpu *gpus, unsigned n_gpus, const struct request *request, uint32_t avoid)
 {
@@ -125,6 +142,12 @@ char *place_explain(
 		return buf_take(&text);
 	}
 	mechanism = r == 0 ? chosen[0].mechanism : wish_mechanism(&wish);
+	if (mechanism == MECHANISM_MPS) {
+		explain_mps(&wish, r == 0 ? &chosen[0] : NULL, &text);
+		if (r != 0)
+			buf_addf(&text, "\n%s", err.text);
+		return buf_take(&text);
+	}
 	wish_look(&wish, mechanism, views);
 	for (unsigned g = 0; g < n_gpus; g++)
 		view_offer(&views[g], &best);

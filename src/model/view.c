@@ -20,6 +20,8 @@ int view_idle_ci(const struct view *view, unsigned i, unsigned slices)
 	for (unsigned c = 0; c < instance->n_ci; c++) {
 		const struct mig_ci *ci = &instance->ci[c];
 
+		if (view->has_mps && mps_is_on_ci(view->gpu, instance, ci, false))
+			continue;
 		if (ci->lease == 0 && !ci->has_users && ci->ci < profile->n_ci &&
 			profile->ci[ci->ci].slices == slices && !(view->taken_ci[i] >> c & 1))
 			return (int)c;
@@ -65,9 +67,11 @@ void view_make(
 	view->evictable = view->evictable_starts = view->ready = view->larger = 0;
 	memset(view->taken_ci, 0, sizeof(view->taken_ci));
 	view->is_out = view->is_whole_free = false;
+	view->has_mps = gpu->n_mps || gpu->n_mps_servers;
 	if (mechanism == MECHANISM_WHOLE) {
 		view->is_whole_free = gpu->whole_allowed && !seen->mig_on && !seen->mig_pending &&
 				      gpu->whole_lease == 0 && !gpu->whole_in_use &&
+				      !view->has_mps &&
 				      need->whole_memory <= gpu->facts.memory_bytes;
 		return;
 	}
@@ -76,7 +80,8 @@ void view_make(
 		return;
 	for (unsigned i = 0; i < seen->n_instances; i++) {
 		const struct mig_instance *instance = &seen->instance[i];
-		bool idle = is_idle(instance);
+		bool idle =
+			is_idle(instance) && !(view->has_mps && mps_is_on(gpu, instance, false));
 
 		mig_room_add(&view->room, geometry, instance->profile, instance->start);
 		if (idle && instance->origin == SHARE_DYNAMIC) {

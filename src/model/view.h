@@ -27,6 +27,7 @@ struct view {
 	uint8_t taken_ci[MIG_INSTANCES_MAX]; /* masks of compute instances: see view_take */
 	bool is_out;			     /* nothing can be placed on this GPU now */
 	bool is_whole_free;		     /* it can be leased whole now */
+	bool has_mps;			     /* MPS shares or servers are on it */
 };
 
 /* For places by that mechanism. `need` belongs to the GPU's geometry. */

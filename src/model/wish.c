@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "model/place_mps.h"
 
 #include <string.h>
 
@@ -21,13 +22,15 @@ int wish_make(struct wish *wish, const struct gpu *gpus, unsigned n_gpus,
 	wish->may_mig = mechanism == REQUEST_ANY_MECHANISM || mechanism == MECHANISM_MIG;
 	wish->may_whole = !request->profile[0] &&
 			  (mechanism == REQUEST_ANY_MECHANISM || mechanism == MECHANISM_WHOLE);
+	wish->may_mps = request_may_mps(request);
 	wish->n_needs = 0;
-	if (!wish->may_mig && mechanism != MECHANISM_WHOLE)
+	if (!wish->may_mig && !wish->may_mps && mechanism != MECHANISM_WHOLE)
 		return error_set(err, PLACE_E_NEVER,
-			"this version of Carve makes shares by mig and whole GPUs, not by %s: ask "
+			"this version of Carve makes shares by mig and mps and leases whole GPUs, "
+			"not by %s: ask "
 			"for one of these, or leave the mechanism to Carve",
 			mechanism_names[mechanism]);
-	if (!wish->may_mig && !wish->may_whole)
+	if (!wish->may_mig && !wish->may_mps && !wish->may_whole)
 		return error_set(err, PLACE_E_NEVER,
 			"%s is a MIG profile, and a whole GPU has none: leave out either the "
 			"profile or the mechanism",
@@ -58,8 +61,7 @@ const struct need *wish_need(struct wish *wish, unsigned g)
 	return &wish->need[wish->n_needs++];
 }
 
-/* Neither the GPU's state nor the caller forbids a placement on it now. */
-static bool is_open(const struct wish *wish, unsigned g)
+bool wish_is_open(const struct wish *wish, unsigned g)
 {
 	const struct gpu *gpu = &wish->gpus[g];
 
@@ -70,7 +72,7 @@ static bool is_open(const struct wish *wish, unsigned g)
 void wish_look(struct wish *wish, enum mechanism mechanism, struct view *ret_views)
 {
 	for (unsigned g = 0; g < wish->n_gpus; g++) {
-		if (is_open(wish, g))
+		if (wish_is_open(wish, g))
 			view_make(&ret_views[g], &wish->gpus[g], wish_need(wish, g), mechanism);
 		else
 			ret_views[g].is_out = true;
@@ -121,6 +123,17 @@ static unsigned count_cis(const struct gpu *gpu, const struct need *need)
 	return n;
 }
 
+/* Its layout shares it by MPS, and so it is no MIG share. */
+static bool has_pinned_mps(const struct gpu *gpu, const struct mig_instance *instance)
+{
+	for (unsigned i = 0; i < gpu->n_mps; i++) {
+		if (gpu->mps[i].is_pinned &&
+			mps_place_is_in(gpu, instance, &gpu->mps[i].place, NULL))
+			return true;
+	}
+	return false;
+}
+
 /* How many instances there can be beside the pinned ones, and how many pinned ones serve. */
 static unsigned count_instances(const struct gpu *gpu, const struct need *need)
 {
@@ -133,7 +146,8 @@ static unsigned count_instances(const struct gpu *gpu, const struct need *need)
 		if (instance->origin != SHARE_PINNED)
 			continue;
 		mig_room_add(&room, need->geometry, instance->profile, instance->start);
-		n += (need->serves >> instance->profile & 1) && instance->n_ci == 1;
+		n += (need->serves >> instance->profile & 1) && instance->n_ci == 1 &&
+		     !has_pinned_mps(gpu, instance);
 	}
 	for (unsigned m = 0; m < need->n_make; m++) {
 		uint32_t starts;
@@ -164,11 +178,16 @@ static enum hope hope_of_mig(const struct gpu *gpu, const struct need *need)
 enum hope wish_hope(struct wish *wish, unsigned g, enum mechanism mechanism)
 {
 	const struct gpu *gpu = &wish->gpus[g];
+	struct mps_offer offer;
 
 	if (wish->only >= 0 && wish->only != (int)g)
 		return HOPE_NONE;
 	if (mechanism == MECHANISM_MIG)
 		return wish->may_mig ? hope_of_mig(gpu, wish_need(wish, g)) : HOPE_NONE;
+	if (mechanism == MECHANISM_MPS) {
+		mps_offer(wish, g, &offer);
+		return mps_bar_is_for_now(offer.bar) ? HOPE_YES : HOPE_NONE;
+	}
 	if (!wish->may_whole)
 		return HOPE_NONE;
 	if (wish->request->memory_bytes > gpu->facts.memory_bytes)
@@ -177,6 +196,10 @@ enum hope wish_hope(struct wish *wish, unsigned g, enum mechanism mechanism)
 		return HOPE_UNMANAGED;
 	if (gpu->seen.mig_on)
 		return HOPE_MODE_ON;
+	for (unsigned i = 0; i < gpu->n_mps; i++) {
+		if (gpu->mps[i].is_pinned)
+			return HOPE_PINNED;
+	}
 	return gpu->whole_allowed ? HOPE_YES : HOPE_NONE;
 }
 
@@ -187,7 +210,7 @@ unsigned wish_capacity_of(struct wish *wish, unsigned g, enum mechanism mechanis
 
 	if (wish_hope(wish, g, mechanism) != HOPE_YES)
 		return 0;
-	if (mechanism == MECHANISM_WHOLE || wish->is_bare)
+	if (mechanism != MECHANISM_MIG || wish->is_bare)
 		return 1;
 	need = wish_need(wish, g);
 	return need->ci_slices ? count_cis(gpu, need) : count_instances(gpu, need);
@@ -207,6 +230,10 @@ enum mechanism wish_mechanism(struct wish *wish)
 	unsigned by_mig = wish_capacity(wish, MECHANISM_MIG), n = wish->request->n_gpus;
 	unsigned by_whole = wish_capacity(wish, MECHANISM_WHOLE);
 
+	if (!wish->may_mig && !wish->may_whole)
+		return MECHANISM_MPS;
+	if (wish->may_mps && by_mig < n && wish_capacity(wish, MECHANISM_MPS) >= n)
+		return MECHANISM_MPS;
 	if (!wish->may_mig || !wish->may_whole)
 		return wish->may_mig ? MECHANISM_MIG : MECHANISM_WHOLE;
 	if (by_mig < n && by_whole < n)

@@ -17,7 +17,7 @@ struct wish {
 	uint32_t avoid;
 	int only; /* the one GPU that it must be; -1: any */
 	bool is_bare;
-	bool may_mig, may_whole; /* what --mechanism allows */
+	bool may_mig, may_mps, may_whole; /* what the request allows */
 	unsigned n_needs;
 	struct need need[GPUS_MAX];   /* one per geometry, on demand */
 	struct worth worth[GPUS_MAX]; /* what the places of need[i]'s geometry are worth */
@@ -27,10 +27,13 @@ struct wish {
 int wish_make(struct wish *wish, const struct gpu *gpus, unsigned n_gpus,
 	const struct request *request, uint32_t avoid, struct error *err);
 
+/* Neither the GPU's state nor the caller forbids a placement on it now. */
+bool wish_is_open(const struct wish *wish, unsigned g);
+
 /* What the request needs of GPU g; belongs to the wish. */
 const struct need *wish_need(struct wish *wish, unsigned g);
 
-/* The mechanism by which the node could serve it: whole where MIG never can. */
+/* The mechanism by which the node could serve it: MPS or whole where MIG never can. */
 enum mechanism wish_mechanism(struct wish *wish);
 
 /* The view of each GPU for it, and what places are worth as they stand. */

@@ -6,6 +6,7 @@
 #include "model/wish_say.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 enum { LEASES_NAMED_MAX = 8 };
@@ -17,8 +18,7 @@ static int compare_u64(const void *left, const void *right)
 	return *a < *b ? -1 : *a > *b;
 }
 
-/* "lease L3" or "leases L3, L7 and 4 more"; nothing where there is none. */
-static void say_leases(struct buf *text, uint64_t *lease, unsigned n)
+void wish_say_leases(struct buf *text, uint64_t *lease, unsigned n)
 {
 	unsigned different = 0;
 
@@ -53,7 +53,7 @@ static uint32_t slots_for(const struct need *need)
 
 /* Who is in the way on the GPUs that could serve the request. */
 struct holders {
-	uint64_t lease[GPUS_MAX * MIG_INSTANCES_MAX];
+	uint64_t lease[GPUS_MAX * MPS_SHARES_MAX];
 	unsigned n_leases;
 	uint32_t on; /* GPUs that leases hold */
 	struct buf others;
@@ -69,6 +69,34 @@ static void add_lease(struct holders *holders, const struct gpu *gpu, uint64_t l
 	holders->on |= 1u << gpu->index;
 	if (holders->n_leases < sizeof(holders->lease) / sizeof(holders->lease[0]))
 		holders->lease[holders->n_leases++] = lease;
+}
+
+/* The MPS shares and servers on the GPU itself (NULL) or on a compute instance. */
+static void add_mps_holders(struct holders *holders, const struct gpu *gpu,
+	const struct mig_instance *instance, const struct mig_ci *ci)
+{
+	struct mps_place place = ci ? mps_place_of(gpu, instance, ci) : MPS_WHOLE_GPU;
+	bool is_leased = false, is_there = false;
+	char name[SHARE_NAME_MAX];
+
+	for (unsigned i = 0; i < gpu->n_mps; i++) {
+		if (!mps_place_is(&gpu->mps[i].place, &place))
+			continue;
+		is_there = true;
+		if (!gpu->mps[i].lease)
+			continue;
+		is_leased = true;
+		add_lease(holders, gpu, gpu->mps[i].lease);
+	}
+	for (unsigned i = 0; i < gpu->n_mps_servers; i++)
+		is_there |= mps_place_is(&gpu->mps_server[i].place, &place);
+	if (is_leased || !is_there)
+		return;
+	if (ci)
+		share_name(gpu, instance, ci, name);
+	else
+		snprintf(name, sizeof(name), "GPU %u", gpu->index);
+	buf_addf(&holders->others, "%s%s is shared by MPS", next_part(holders), name);
 }
 
 static void add_instance_holders(struct holders *holders, const struct gpu *gpu,
@@ -87,10 +115,28 @@ static void add_instance_holders(struct holders *holders, const struct gpu *gpu,
 
 		if (ci->lease)
 			add_lease(holders, gpu, ci->lease);
+		else if (mps_is_on_ci(gpu, instance, ci, false))
+			add_mps_holders(holders, gpu, instance, ci);
 		else if (ci->has_users && instance->origin != SHARE_FOREIGN)
 			buf_addf(&holders->others, "%sprocesses without a lease use %s",
 				next_part(holders), share_name(gpu, instance, ci, name));
 	}
+}
+
+bool wish_say_closed(struct wish *wish, unsigned g, struct buf *text)
+{
+	const struct gpu *gpu = &wish->gpus[g];
+
+	if (gpu->health != GPU_HEALTHY)
+		buf_addf(text, "GPU %u is %s%s%s", g, gpu_health_names[gpu->health],
+			gpu->health_text[0] ? ": " : "", gpu->health_text);
+	else if (gpu->drained)
+		buf_addf(text, "GPU %u is drained (`carve undrain %u`)", g, g);
+	else if (wish->avoid >> g & 1)
+		buf_addf(text, "GPU %u is kept for a request that waits longer", g);
+	else
+		return false;
+	return true;
 }
 
 static void add_holders(
@@ -98,22 +144,18 @@ static void add_holders(
 {
 	const struct gpu *gpu = &wish->gpus[g];
 
-	if (gpu->health != GPU_HEALTHY)
-		buf_addf(&holders->others, "%sGPU %u is %s%s%s", next_part(holders), g,
-			gpu_health_names[gpu->health], gpu->health_text[0] ? ": " : "",
-			gpu->health_text);
-	else if (gpu->drained)
-		buf_addf(&holders->others, "%sGPU %u is drained (`carve undrain %u`)",
-			next_part(holders), g, g);
-	else if (wish->avoid >> g & 1)
-		buf_addf(&holders->others, "%sGPU %u is kept for a request that waits longer",
-			next_part(holders), g);
+	AUTO_BUF closed = { 0 };
+
+	if (wish_say_closed(wish, g, &closed))
+		buf_addf(&holders->others, "%s%s", next_part(holders), buf_text(&closed));
 	else if (mechanism == MECHANISM_MIG)
 		for (unsigned i = 0; i < gpu->seen.n_instances; i++)
 			add_instance_holders(
 				holders, gpu, &gpu->seen.instance[i], wish_need(wish, g));
 	else if (gpu->whole_lease)
 		add_lease(holders, gpu, gpu->whole_lease);
+	else if (mps_is_on(gpu, NULL, false))
+		add_mps_holders(holders, gpu, NULL, NULL);
 	else if (gpu->whole_in_use)
 		buf_addf(&holders->others, "%sprocesses without a lease use GPU %u",
 			next_part(holders), g);
@@ -127,7 +169,7 @@ void wish_say_busy(struct wish *wish, unsigned g, enum mechanism mechanism, stru
 	struct holders holders = { 0 };
 
 	add_holders(wish, g, mechanism, &holders);
-	say_leases(text, holders.lease, holders.n_leases);
+	wish_say_leases(text, holders.lease, holders.n_leases);
 	buf_addf(text, "%s%s", holders.n_leases && holders.others.length ? "; " : "",
 		buf_text(&holders.others));
 	buf_done(&holders.others);
@@ -151,13 +193,13 @@ int wish_refuse_now(struct wish *wish, enum mechanism mechanism, struct error *e
 			capacity);
 		wish_say_asked(wish, mechanism == MECHANISM_MIG ? gpus : 0, &text);
 		buf_add(&text, capacity == 1 ? " is held by " : " are held by ");
-		say_leases(&text, holders.lease, holders.n_leases);
+		wish_say_leases(&text, holders.lease, holders.n_leases);
 	} else {
 		buf_add(&text, "no room now for ");
 		wish_say_asked(wish, mechanism == MECHANISM_MIG ? gpus : 0, &text);
 		if (holders.n_leases || holders.others.length)
 			buf_add(&text, ": ");
-		say_leases(&text, holders.lease, holders.n_leases);
+		wish_say_leases(&text, holders.lease, holders.n_leases);
 		if (holders.n_leases) {
 			buf_add(&text,
 				holders.n_leases > 1 ? " hold places on " : " holds places on ");

@@ -3,7 +3,7 @@
 #include "base/error.h"
 #include "base/size.h"
 #include "base/text.h"
-#include "model/wish.h"
+#include "model/place_mps.h"
 #include "model/wish_say.h"
 
 /* "GPU 3" or "GPUs 0-2, 5". */
@@ -79,6 +79,13 @@ static void say_way_out(struct wish *wish, enum hope hope, uint32_t gpus, struct
 			gpus & (gpus - 1) ? "are" : "is");
 		return;
 	case HOPE_PINNED:
+		if (!wish->gpus[__builtin_ctz(gpus)].seen.mig_on) {
+			buf_addf(text,
+				" %s pinned MPS shares and cannot be leased whole: `carve apply` "
+				"another layout, or ask for mechanism mps",
+				gpus & (gpus - 1) ? "have" : "has");
+			return;
+		}
 		buf_add(text, gpus & (gpus - 1) ? " have no place beside their pinned instances"
 						: " has no place beside its pinned instances");
 		buf_add(text, ": `carve apply` another layout, or one that is dynamic");
@@ -184,6 +191,8 @@ int wish_refuse(struct wish *wish, struct error *err)
 	uint32_t gpus[HOPE_N] = { 0 };
 	AUTO_BUF text = { 0 };
 
+	if (mechanism == MECHANISM_MPS)
+		return mps_refuse(wish, err);
 	if (capacity >= wish->request->n_gpus)
 		return wish_refuse_now(wish, mechanism, err);
 	for (unsigned g = 0; g < wish->n_gpus; g++) {
