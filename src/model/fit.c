@@ -6,7 +6,8 @@
  *
  * The cost of a fit, from the most important: instances in the way that must not go, of these the
  * foreign ones (which nobody but their maker can end), instances destroyed, instances made,
- * instances whose origin changes, and what the result takes of the room for requests to come.
+ * instances whose origin or MPS shares change, and what the result takes of the room for requests
+ * to come.
  */
 #include "model/fit.h"
 
@@ -31,18 +32,22 @@ static uint64_t cost_of(unsigned blockers, unsigned foreign, unsigned destroyed,
 	unsigned repins, uint32_t lost)
 {
 	return (uint64_t)blockers << 52 | (uint64_t)foreign << 47 | (uint64_t)destroyed << 42 |
-	       (uint64_t)made << 37 | (uint64_t)repins << 32 | lost;
+	       (uint64_t)made << 37 | (uint64_t)(repins < 32 ? repins : 31) << 32 | lost;
 }
 
-static enum kind kind_of(const struct mig_instance *instance)
+static enum kind kind_of(const struct gpu *gpu, const struct mig_instance *instance)
 {
 	if (instance->origin == SHARE_FOREIGN)
 		return KIND_FOREIGN;
 	for (unsigned c = 0; c < instance->n_ci; c++) {
-		if (instance->ci[c].lease || instance->ci[c].has_users)
+		if (instance->ci[c].lease)
+			return KIND_IN_USE;
+		/* Users beside a server without leases are the server itself. */
+		if (instance->ci[c].has_users &&
+			!mps_is_on_ci(gpu, instance, &instance->ci[c], false))
 			return KIND_IN_USE;
 	}
-	return KIND_IDLE;
+	return mps_is_on(gpu, instance, true) ? KIND_IN_USE : KIND_IDLE;
 }
 
 /* The instance is what is wanted, were it at the right place: same compute instances, any order. */
@@ -61,12 +66,58 @@ static bool is_same(const struct mig_instance *instance, const struct want *want
 	return true;
 }
 
+/* The want needs instance i for MPS shares, but somebody uses it without or has others on it. */
+static bool takes_over(const struct search *search, unsigned w, int i)
+{
+	const struct mig_instance *instance = &search->gpu->seen.instance[i];
+	const struct want *want = &search->wants->want[w];
+	bool is_for_mps = false;
+
+	for (unsigned c = 0; c < want->n_ci; c++)
+		is_for_mps |= want->mps[c] != 0;
+	return search->kind[i] == KIND_IN_USE &&
+	       is_for_mps != mps_is_on(search->gpu, instance, true);
+}
+
+/* Instance i has as many pinned MPS shares as the want is to have, of as much memory. Which of them
+ * are the same is the plan's to say. */
+static bool has_its_mps(const struct search *search, unsigned w, int i)
+{
+	const struct gpu *gpu = search->gpu;
+	const struct wants *wants = search->wants;
+	const struct want *want = &wants->want[w];
+	uint64_t memory = 0;
+	int count = 0;
+
+	for (unsigned s = 0; s < gpu->n_mps; s++) {
+		if (!gpu->mps[s].is_pinned ||
+			!mps_place_is_in(gpu, &gpu->seen.instance[i], &gpu->mps[s].place, NULL))
+			continue;
+		count++;
+		memory += gpu->mps[s].memory_bytes;
+	}
+	for (unsigned c = 0; c < want->n_ci; c++) {
+		const struct wanted_share *share;
+
+		if (!want->mps[c])
+			continue;
+		share = &wants->wanted->share[want->mps[c] - 1];
+		for (unsigned k = share->first_mps; k < share->first_mps + share->n_mps; k++) {
+			const struct wanted_mps *mps = &wants->wanted->mps[k];
+
+			count -= (int)mps->count;
+			memory -= mps->count * mps->memory_bytes;
+		}
+	}
+	return count == 0 && memory == 0;
+}
+
 /* All wants have their place: what becomes of the instances, and what it costs. */
 static void judge(struct search *search, struct mig_room room)
 {
 	const struct gpu_seen *seen = &search->gpu->seen;
 	const struct mig_geometry *geometry = search->wants->geometry;
-	unsigned count[FATE_BLOCKS + 1] = { 0 }, repins = 0, made = 0, foreign = 0;
+	unsigned count[FATE_BLOCKS + 1] = { 0 }, repins = 0, made = 0, foreign = 0, taken = 0;
 	uint64_t cost;
 
 	for (unsigned i = 0; i < seen->n_instances; i++)
@@ -81,6 +132,8 @@ static void judge(struct search *search, struct mig_room room)
 		search->at.fate[i] = FATE_WANTED;
 		repins += seen->instance[i].origin !=
 			  (search->wants->want[w].is_dynamic ? SHARE_DYNAMIC : SHARE_PINNED);
+		taken += takes_over(search, w, i);
+		repins += !has_its_mps(search, w, i);
 	}
 	for (unsigned i = 0; i < seen->n_instances; i++) {
 		const struct mig_instance *instance = &seen->instance[i];
@@ -99,7 +152,7 @@ static void judge(struct search *search, struct mig_room room)
 		count[*fate]++;
 		foreign += *fate == FATE_BLOCKS && search->kind[i] == KIND_FOREIGN;
 	}
-	cost = cost_of(count[FATE_BLOCKS], foreign, count[FATE_GOES], made, repins,
+	cost = cost_of(count[FATE_BLOCKS] + taken, foreign, count[FATE_GOES], made, repins,
 		worth_of(geometry, 0) - worth_of(geometry, room.taken));
 	if (cost >= search->best_cost)
 		return;
@@ -181,7 +234,7 @@ bool fit_find(
 	for (unsigned i = 0; i < gpu->seen.n_instances; i++) {
 		const struct mig_instance *instance = &gpu->seen.instance[i];
 
-		search.kind[i] = kind_of(instance);
+		search.kind[i] = kind_of(gpu, instance);
 		search.slots[i] =
 			mig_slots(&wants->geometry->profile[instance->profile], instance->start);
 	}

@@ -17,12 +17,15 @@ struct want {
 	bool is_dynamic;
 	bool has_cis; /* the layout names its compute instances */
 	unsigned n_ci;
-	uint8_t ci[MIG_CIS_MAX]; /* indices into profile.ci[], in order of creation */
-	unsigned line, column;	 /* where the layout says it; 0: not from a file */
+	uint8_t ci[MIG_CIS_MAX];  /* indices into profile.ci[], in order of creation */
+	uint8_t mps[MIG_CIS_MAX]; /* the MPS shares that each is for: an index into wanted->share[],
+				     and 1; 0 none */
+	unsigned line, column;	  /* where the layout says it; 0: not from a file */
 };
 
 struct wants {
 	const struct mig_geometry *geometry;
+	const struct wanted_gpu *wanted;
 	unsigned n;
 	struct want want[MIG_INSTANCES_MAX];
 };

@@ -19,7 +19,7 @@ static const struct layout_schema *const schemas[] = { &layout_schema_carve,
 void layout_done(struct layout *layout)
 {
 	for (unsigned i = 0; i < GPUS_MAX; i++)
-		free(layout->wanted[i].share);
+		wanted_gpu_done(&layout->wanted[i]);
 	*layout = (struct layout){ 0 };
 }
 

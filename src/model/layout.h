@@ -16,6 +16,14 @@
 
 struct error;
 
+/* Equal MPS shares of one place, pinned. */
+struct wanted_mps {
+	uint64_t memory_bytes;
+	uint32_t percent; /* of the GPU's compute */
+	bool over_commit; /* compute may add up to more than there is */
+	unsigned count;
+};
+
 /*
  * One line of a layout: `count` instances of a profile. Whole GPU instances with a start have count
  * 1 (a file's "count: 2, at: 4" is two lines, one behind the other).
@@ -29,8 +37,10 @@ struct wanted_share {
 	unsigned ci_slices;	    /* 1c.3g.40gb: 1; 0: the whole GPU instance (3c.3g.40gb too) */
 	int start;		    /* "@4": 4, a legal start; -1: wherever it fits */
 	unsigned count;
-	bool is_dynamic;       /* not pinned: may go when its room is needed */
-	unsigned line, column; /* where the file says it; 0: not from a file */
+	unsigned first_mps, n_mps; /* MPS shares in each of its compute instances: a part of
+				      wanted_gpu.mps[] */
+	bool is_dynamic;	   /* not pinned: may go when its room is needed */
+	unsigned line, column;	   /* where the file says it; 0: not from a file */
 };
 
 /* What is wanted on one GPU. */
@@ -40,6 +50,8 @@ struct wanted_gpu {
 	bool is_dynamic; /* idle dynamic instances that it does not name may stay */
 	unsigned n_shares;
 	struct wanted_share *share; /* owned by the layout */
+	unsigned n_mps;		    /* of the GPU itself where MIG mode is off, else of `share`'s */
+	struct wanted_mps *mps;	    /* owned by the layout */
 };
 
 /* A layout resolved against this node: wanted[i] is for gpus[i]. */

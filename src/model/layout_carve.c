@@ -7,7 +7,7 @@
 #include <errno.h>
 
 static const char later[] =
-	"this version makes MIG shares only; MPS, SR-IOV and time shares come with later ones";
+	"this version makes MIG and MPS shares; SR-IOV and time shares come with later ones";
 
 /* "3g.40gb@4", "1g.10gb*2", "1c.3g.40gb@4*3". */
 static int read_word(const struct yaml_node *node, struct asked_share *ret_share, struct error *err)
@@ -94,7 +94,7 @@ static int read_mapping(
 static int read_instance(
 	struct layout_reader *reader, const struct yaml_node *node, struct asked *asked)
 {
-	const struct yaml_node *mps = yaml_get(node, "mps");
+	const struct yaml_node *mps = NULL;
 	struct asked_share share;
 	int r;
 
@@ -102,14 +102,20 @@ static int read_instance(
 		asked->is_dynamic = true;
 		return 0;
 	}
-	if (mps && reader->layout)
-		return yaml_error(mps, reader->err, -EINVAL, "mps inside an instance: %s", later);
 	if (node->kind == YAML_LIST)
 		return yaml_want(node, YAML_TEXT, "an instance", reader->err);
 	r = node->kind == YAML_TEXT ? read_word(node, &share, reader->err)
 				    : read_mapping(node, &share, reader->err);
 	if (r < 0)
 		return r;
+	if (node->kind == YAML_MAP)
+		mps = yaml_get(node, "mps");
+	share.mps.first = asked->n_mps;
+	if (mps)
+		r = layout_mps_read(reader, mps, asked);
+	if (r < 0)
+		return r;
+	share.mps.n = asked->n_mps - share.mps.first;
 	if (asked->n_shares == ASKED_SHARES_MAX)
 		return yaml_error(node, reader->err, -E2BIG, "no GPU holds that many instances");
 	asked->share[asked->n_shares++] = share;
@@ -234,10 +240,49 @@ static int select_gpus(struct layout_reader *reader, const struct yaml_node *nod
 	return r;
 }
 
+/* `mps` beside `gpus` is of the GPUs themselves; `over-commit` of all MPS shares of the entry. */
+static int read_entry_mps(
+	struct layout_reader *reader, const struct yaml_node *entry, struct asked *asked)
+{
+	const struct yaml_node *mps = yaml_get(entry, "mps"),
+			       *over_commit = yaml_get(entry, "over-commit");
+	int r = 0;
+
+	asked->own_mps.first = asked->n_mps;
+	if (mps)
+		r = layout_mps_read(reader, mps, asked);
+	asked->own_mps.n = asked->n_mps - asked->own_mps.first;
+	if (r == 0 && over_commit)
+		r = yaml_truth(over_commit, "over-commit", &asked->over_commit, reader->err);
+	if (r < 0)
+		return r;
+	if (over_commit && asked->n_mps == 0)
+		return yaml_error(over_commit, reader->err, -EINVAL,
+			"over-commit is said of MPS shares, and this entry has none");
+	if (asked->own_mps.n && asked->mig_on)
+		return yaml_error(mps, reader->err, -EINVAL,
+			"mps beside mig would share the GPU itself, which MIG mode has cut up: "
+			"write it inside an instance, {profile: 3g.40gb, mps: [...]}, or 'mig: "
+			"off'");
+	if (mps && !asked->own_mps.n && !yaml_get(entry, "mig"))
+		return yaml_error(mps, reader->err, -EINVAL,
+			"without MPS shares, what is wanted of MIG? write 'mig: off' or 'mig: "
+			"[...]' beside it");
+	return 0;
+}
+
+/* "all" means the GPUs that can do what the entry asks: one that was named is refused instead. */
+static bool is_in_all(const struct gpu *gpu, const struct asked *asked, bool says_mps)
+{
+	if (asked->own_mps.n)
+		return mps_is_possible(gpu);
+	return gpu->facts.has_mig || (says_mps && !asked->mig_on && gpu->n_mps);
+}
+
 static int read_entry(struct layout_reader *reader, const struct yaml_node *entry)
 {
-	static const char *const keys[] = { "gpus", "mig", "mps", "vf", "time" };
-	const struct yaml_node *gpus = yaml_get(entry, "gpus"), *mig = yaml_get(entry, "mig");
+	static const char *const keys[] = { "gpus", "vf", "time", "mig", "mps", "over-commit" };
+	const struct yaml_node *gpus = yaml_get(entry, "gpus"), *mig = yaml_get(entry, "mig"), *mps;
 	struct asked asked = { 0 };
 	bool is_all;
 	uint32_t mask = 0;
@@ -247,25 +292,28 @@ static int read_entry(struct layout_reader *reader, const struct yaml_node *entr
 		r = yaml_keys(entry, "an entry of a layout", keys, ARRAY_SIZE(keys), reader->err);
 	if (r < 0)
 		return r;
+	mps = yaml_get(entry, "mps");
 	if (!gpus)
 		return yaml_error(entry, reader->err, -EINVAL,
 			"for which GPUs? write 'gpus: all', or a list of indices, uuids or PCI "
 			"addresses");
-	for (size_t i = 2; i < ARRAY_SIZE(keys) && reader->layout; i++)
+	for (size_t i = 1; i <= 2 && reader->layout; i++)
 		if (yaml_get(entry, keys[i]))
 			return yaml_error(yaml_get(entry, keys[i]), reader->err, -EINVAL, "%s: %s",
 				keys[i], later);
-	if (!mig && entry->n < 2)
+	if (!mig && !mps && !yaml_get(entry, "vf") && !yaml_get(entry, "time"))
 		return yaml_error(entry, reader->err, -EINVAL,
-			"what is wanted on these GPUs? write 'mig: [...]' or 'mig: off'");
+			"what is wanted on these GPUs? write 'mig: [...]', 'mps: [...]' or 'mig: "
+			"off'");
 	is_all = gpus->kind == YAML_TEXT && text_eq(gpus->text, "all");
 	if (!is_all)
 		r = select_gpus(reader, gpus, &mask);
 	if (r == 0 && mig)
 		r = read_mig(reader, mig, &asked);
+	if (r == 0)
+		r = read_entry_mps(reader, entry, &asked);
 	for (unsigned i = 0; reader->layout && i < reader->n_gpus && r == 0; i++) {
-		/* "all" means those that can: a GPU that was named is refused instead. */
-		if (is_all ? reader->gpus[i].facts.has_mig : mask >> i & 1)
+		if (is_all ? is_in_all(&reader->gpus[i], &asked, mps != NULL) : mask >> i & 1)
 			r = layout_want(reader, i, &asked);
 	}
 	return r;

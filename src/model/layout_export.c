@@ -3,10 +3,13 @@
  * What is, as a layout. GPUs that hold the same share one entry. Foreign instances are not Carve's
  * to make again: they stand in comments, and to apply the file leaves them alone.
  */
+#include "base/cleanup.h"
 #include "base/list.h"
+#include "base/size.h"
 #include "base/text.h"
 #include "model/layout.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -37,17 +40,93 @@ static bool is_all_dynamic(const struct gpu *gpu)
 	return n > 0;
 }
 
-/* One item of the list of instances: `n` compute instances of `slices`, or the whole (0). */
-static void add_item(struct buf *to, const struct mig_instance *instance,
-	const struct mig_profile *profile, unsigned slices, unsigned n, bool say_dynamic)
+/* "12G" where that is read back as just that many bytes, else the bytes. */
+static void add_memory(struct buf *to, uint64_t bytes)
 {
+	char size[SIZE_TEXT_MAX];
+	uint64_t back;
+
+	if (parse_size(size_text(bytes, size), &back) == 0 && back == bytes)
+		buf_add(to, size);
+	else
+		buf_addf(to, "%" PRIu64, bytes);
+}
+
+static bool is_alike(const struct mps_share *a, const struct mps_share *b)
+{
+	return a->is_pinned && b->is_pinned && mps_place_is(&a->place, &b->place) &&
+	       a->memory_bytes == b->memory_bytes && a->percent == b->percent;
+}
+
+/* "[{memory: 12G, compute: 30%, count: 3}, ...]": the pinned shares of a place; "" for none. */
+static char *mps_text(const struct gpu *gpu, struct mps_place place)
+{
+	struct buf text = { 0 };
+
+	for (unsigned i = 0; i < gpu->n_mps; i++) {
+		const struct mps_share *share = &gpu->mps[i];
+		unsigned count = 0, first = i;
+
+		if (!share->is_pinned || !mps_place_is(&share->place, &place))
+			continue;
+		for (unsigned k = gpu->n_mps; k-- > 0;) {
+			if (!is_alike(&gpu->mps[k], share))
+				continue;
+			count++;
+			first = k;
+		}
+		if (first < i)
+			continue;
+		buf_add(&text, text.length ? ", {memory: " : "[{memory: ");
+		add_memory(&text, share->memory_bytes);
+		buf_addf(&text, ", compute: %u%%", share->percent);
+		if (count > 1)
+			buf_addf(&text, ", count: %u", count);
+		buf_add(&text, "}");
+	}
+	if (text.length)
+		buf_add(&text, "]");
+	return buf_take(&text);
+}
+
+static bool is_over_committed(const struct gpu *gpu)
+{
+	for (unsigned i = 0; i < gpu->n_mps; i++) {
+		if (gpu->mps[i].is_pinned && gpu->mps[i].over_commit)
+			return true;
+	}
+	return false;
+}
+
+static bool has_pinned_mps(const struct gpu *gpu)
+{
+	for (unsigned i = 0; i < gpu->n_mps; i++) {
+		if (gpu->mps[i].is_pinned)
+			return true;
+	}
+	return false;
+}
+
+/* What all compute instances of one item are. */
+struct item {
+	const struct mig_instance *instance;
+	const struct mig_profile *profile;
+	unsigned slices; /* 0: the whole */
+	bool say_dynamic;
+};
+
+/* One item of the list of instances: `n` compute instances of `slices`, or the whole (0). */
+static void add_item(struct buf *to, const struct item *item, unsigned n, const char *mps)
+{
+	const struct mig_instance *instance = item->instance;
+	const struct mig_profile *profile = item->profile;
 	char part[16] = "";
 
-	if (slices)
-		snprintf(part, sizeof(part), "%uc.", slices);
+	if (item->slices)
+		snprintf(part, sizeof(part), "%uc.", item->slices);
 	if (to->length)
 		buf_add(to, ", ");
-	if (!say_dynamic) {
+	if (!item->say_dynamic && !*mps) {
 		buf_addf(to, "%s%s@%u", part, profile->name, instance->start);
 		if (n > 1)
 			buf_addf(to, "*%u", n);
@@ -56,7 +135,9 @@ static void add_item(struct buf *to, const struct mig_instance *instance,
 	buf_addf(to, "{profile: %s%s, at: %u", part, profile->name, instance->start);
 	if (n > 1)
 		buf_addf(to, ", count: %u", n);
-	buf_add(to, ", dynamic: true}");
+	if (*mps)
+		buf_addf(to, ", mps: %s", mps);
+	buf_add(to, item->say_dynamic ? ", dynamic: true}" : "}");
 }
 
 static unsigned slices_of(const struct mig_profile *profile, const struct mig_ci *ci)
@@ -66,20 +147,27 @@ static unsigned slices_of(const struct mig_profile *profile, const struct mig_ci
 	return slices == profile->slices ? 0 : slices;
 }
 
-static void add_instance(struct buf *to, const struct mig_instance *instance,
-	const struct mig_profile *profile, bool say_dynamic)
+static void add_instance(struct buf *to, const struct gpu *gpu, const struct mig_instance *instance,
+	bool say_dynamic)
 {
+	const struct mig_profile *profile = profile_of(gpu, instance);
+	struct item item = { instance, profile, 0, say_dynamic };
 	unsigned run = 1;
 
 	if (instance->n_ci == 0)
-		add_item(to, instance, profile, 0, 1, say_dynamic);
+		add_item(to, &item, 1, "");
 	for (unsigned c = 0; c < instance->n_ci; c += run) {
-		unsigned slices = slices_of(profile, &instance->ci[c]);
+		AUTO_FREE char *mps = mps_text(gpu, mps_place_of(gpu, instance, &instance->ci[c]));
 
-		for (run = 1; c + run < instance->n_ci; run++)
-			if (slices_of(profile, &instance->ci[c + run]) != slices)
+		item.slices = slices_of(profile, &instance->ci[c]);
+		for (run = 1; c + run < instance->n_ci; run++) {
+			const struct mig_ci *ci = &instance->ci[c + run];
+			AUTO_FREE char *next = mps_text(gpu, mps_place_of(gpu, instance, ci));
+
+			if (slices_of(profile, ci) != item.slices || !text_eq(mps, next))
 				break;
-		add_item(to, instance, profile, slices, run, say_dynamic);
+		}
+		add_item(to, &item, run, mps);
 	}
 }
 
@@ -100,7 +188,14 @@ static char *entry_text(const struct gpu *gpu)
 	unsigned n = gpu->seen.n_instances;
 
 	if (!gpu->seen.mig_on) {
-		buf_add(&entry, "    mig: off\n");
+		AUTO_FREE char *mps = mps_text(gpu, MPS_WHOLE_GPU);
+
+		if (gpu->facts.has_mig)
+			buf_add(&entry, "    mig: off\n");
+		if (*mps)
+			buf_addf(&entry, "    mps: %s\n", mps);
+		if (is_over_committed(gpu))
+			buf_add(&entry, "    over-commit: true\n");
 		return buf_take(&entry);
 	}
 	for (unsigned i = 0; i < n; i++)
@@ -108,9 +203,11 @@ static char *entry_text(const struct gpu *gpu)
 	qsort(sorted, n, sizeof(sorted[0]), by_start);
 	for (unsigned i = 0; i < n; i++)
 		if (is_ours(gpu, sorted[i]))
-			add_instance(&items, sorted[i], profile_of(gpu, sorted[i]),
+			add_instance(&items, gpu, sorted[i],
 				!all_dynamic && sorted[i]->origin == SHARE_DYNAMIC);
 	buf_addf(&entry, "    mig: [%s%s]\n", buf_text(&items), all_dynamic ? ", dynamic" : "");
+	if (is_over_committed(gpu))
+		buf_add(&entry, "    over-commit: true\n");
 	for (unsigned i = 0; i < n; i++) {
 		char name[SHARE_NAME_MAX];
 
@@ -176,7 +273,7 @@ char *layout_export(const struct gpu *gpus, unsigned n_gpus, const char *name)
 	add_name(&text, name);
 	buf_add(&text, ":");
 	for (unsigned i = 0; i < n_gpus; i++)
-		if (gpus[i].managed && gpus[i].facts.has_mig)
+		if (gpus[i].managed && (gpus[i].facts.has_mig || has_pinned_mps(&gpus[i])))
 			entries[i] = entry_text(&gpus[i]);
 	for (unsigned i = 0; i < n_gpus; i++) {
 		if (!entries[i] || is_said(gpus, entries, i))

@@ -2,7 +2,9 @@
 #pragma once
 /* What the readers of the two layout schemas share: for layout*.c alone. */
 
+#include "base/list.h"
 #include "model/layout.h"
+#include "model/mps_room.h"
 #include "model/profile.h"
 #include "model/yaml.h"
 
@@ -23,12 +25,25 @@ struct layout_schema {
 };
 extern const struct layout_schema layout_schema_carve, layout_schema_parted;
 
+/* Equal MPS shares as the file writes them: 0 is what it leaves out. */
+struct asked_mps {
+	uint64_t memory_bytes;
+	uint32_t percent;
+	unsigned count;
+	const struct yaml_node *node;
+};
+struct asked_mps_range {
+	unsigned first, n; /* of asked.mps[] */
+};
+typedef VEC(struct wanted_mps) wanted_mps_list;
+
 /* Some instances as the file writes them, before it is known on which GPU. */
 struct asked_share {
 	struct profile_name profile;
 	int at; /* -1: wherever it fits */
 	unsigned count;
 	bool is_dynamic;
+	struct asked_mps_range mps;
 	const struct yaml_node *node;
 };
 enum { ASKED_SHARES_MAX = 128 }; /* more than any GPU holds */
@@ -38,6 +53,10 @@ struct asked {
 	bool mig_on, is_dynamic;
 	unsigned n_shares;
 	struct asked_share share[ASKED_SHARES_MAX];
+	bool over_commit;
+	unsigned n_mps;
+	struct asked_mps mps[MPS_SHARES_MAX];
+	struct asked_mps_range own_mps; /* those on the GPU itself */
 	const struct yaml_node *node;
 };
 
@@ -46,3 +65,13 @@ struct asked {
  * has no such profile or place, cannot do MIG, or would hold more than it can of one profile.
  */
 int layout_want(struct layout_reader *reader, unsigned index, const struct asked *asked);
+
+/* Nothing is left behind in it. */
+void wanted_gpu_done(struct wanted_gpu *wanted);
+
+/* Reads a list of MPS shares, or off, into asked->mps[]. */
+int layout_mps_read(
+	struct layout_reader *reader, const struct yaml_node *node, struct asked *asked);
+/* Completes these shares for a place and adds them; -EINVAL where they do not fit it together. */
+int layout_mps_want(struct layout_reader *reader, const struct gpu *gpu, struct mps_extent extent,
+	const struct asked *asked, struct asked_mps_range range, wanted_mps_list *to);

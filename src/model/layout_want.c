@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What an entry of a layout asks, held against what one GPU can do. */
 #include "base/error.h"
-#include "base/list.h"
 #include "base/text.h"
 #include "model/layout_read.h"
 
@@ -125,11 +124,30 @@ static int add_row(struct layout_reader *reader, const struct gpu *gpu,
 	return 0;
 }
 
+/* The MPS shares of each of the instances that the line has added: to[first] and those behind. */
+static int add_mps(struct layout_reader *reader, const struct gpu *gpu, const struct asked *asked,
+	const struct asked_share *line, shares *to, wanted_mps_list *mps)
+{
+	const struct wanted_share *share = &to->at[to->n - 1];
+	int profile = mig_profile_find(&gpu->facts.geometry, share->profile);
+	struct mps_extent extent =
+		mps_extent_of_profile(gpu, (uint32_t)profile, line->profile.ci_slices);
+	unsigned first = (unsigned)mps->n;
+	int r = layout_mps_want(reader, gpu, extent, asked, line->mps, mps);
+
+	for (size_t s = to->n;
+		s-- > 0 && to->at[s].line == share->line && to->at[s].column == share->column;) {
+		to->at[s].first_mps = first;
+		to->at[s].n_mps = (unsigned)mps->n - first;
+	}
+	return r;
+}
+
 static int add_asked(struct layout_reader *reader, const struct gpu *gpu,
 	const struct asked_share *asked, shares *to)
 {
-	const struct mig_profile *profile;
-	const struct mig_ci_profile *ci;
+	const struct mig_profile *profile = NULL;
+	const struct mig_ci_profile *ci = NULL;
 	int r = find_profile(reader, gpu, asked, &profile, &ci);
 
 	if (r == 0)
@@ -144,10 +162,18 @@ static int add_asked(struct layout_reader *reader, const struct gpu *gpu,
 	return 0;
 }
 
+void wanted_gpu_done(struct wanted_gpu *wanted)
+{
+	free(wanted->share);
+	free(wanted->mps);
+	*wanted = (struct wanted_gpu){ 0 };
+}
+
 int layout_want(struct layout_reader *reader, unsigned index, const struct asked *asked)
 {
 	const struct gpu *gpu = &reader->gpus[index];
 	struct wanted_gpu *wanted = &reader->layout->wanted[index];
+	wanted_mps_list mps = { 0 };
 	shares new = { 0 };
 	int r = 0;
 
@@ -161,19 +187,28 @@ int layout_want(struct layout_reader *reader, unsigned index, const struct asked
 			"with a "
 			"layout that says 'mig: []'",
 			index, gpu->facts.product);
-	for (unsigned i = 0; i < asked->n_shares && r == 0; i++)
+	for (unsigned i = 0; i < asked->n_shares && r == 0; i++) {
 		r = add_asked(reader, gpu, &asked->share[i], &new);
+		if (r == 0 && asked->share[i].mps.n)
+			r = add_mps(reader, gpu, asked, &asked->share[i], &new, &mps);
+	}
+	if (r == 0)
+		r = layout_mps_want(
+			reader, gpu, mps_extent_of_gpu(gpu), asked, asked->own_mps, &mps);
 	if (r < 0) {
 		vec_done(&new);
+		vec_done(&mps);
 		return r;
 	}
-	free(wanted->share);
+	wanted_gpu_done(wanted);
 	*wanted = (struct wanted_gpu){
 		.is_named = true,
 		.mig_on = asked->mig_on,
 		.is_dynamic = asked->is_dynamic,
 		.n_shares = (unsigned)new.n,
 		.share = new.at,
+		.n_mps = (unsigned)mps.n,
+		.mps = mps.at,
 	};
 	return 0;
 }

@@ -10,6 +10,10 @@ struct mps_extent {
 	uint32_t slices,
 		n_slices; /* its part of the GPU's compute: 3 of 7; the GPU itself 1 of 1 */
 };
+static inline bool mps_extent_is_gpu(const struct mps_extent *extent)
+{
+	return extent->slices == 1 && extent->n_slices == 1;
+}
 struct mps_extent mps_extent_of_gpu(const struct gpu *gpu);
 /* A compute instance of so many slices (0: the one that fills it) in an instance of the profile. */
 struct mps_extent mps_extent_of_profile(

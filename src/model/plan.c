@@ -7,25 +7,19 @@
  *	mode stays on	what is wanted and there stays where it is (fit.c); the rest of the idle
  *			goes, what is in use and in nobody's way stays, the rest of the wanted is
  *			made, large before small
+ *
+ * MPS shares that are not wanted are dropped before all that, those that are missing added behind
+ * it (plan_mps.c).
  */
 #include "model/plan.h"
 
 #include "base/error.h"
-#include "base/list.h"
 #include "base/text.h"
-#include "model/fit.h"
+#include "model/plan_draft.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-struct draft {
-	VEC(struct step) steps;
-	VEC(struct blocker) blockers;
-	VEC(struct kept) kept;
-	VEC(struct repin) repins;
-	uint32_t needs_reset;
-};
 
 static void draft_done(struct draft *draft)
 {
@@ -35,7 +29,7 @@ static void draft_done(struct draft *draft)
 	vec_done(&draft->repins);
 }
 
-static struct blocker *add_blocker(
+struct blocker *draft_block(
 	struct draft *draft, const struct gpu *gpu, int instance, uint64_t lease)
 {
 	struct blocker *blocker = vec_add(&draft->blockers);
@@ -55,7 +49,7 @@ static void block_by(struct draft *draft, const struct gpu *gpu, unsigned i, uin
 	const char *makes_room_for)
 {
 	const struct mig_instance *instance = &gpu->seen.instance[i];
-	struct blocker *blocker = add_blocker(draft, gpu, (int)i, lease);
+	struct blocker *blocker = draft_block(draft, gpu, (int)i, lease);
 	char name[SHARE_NAME_MAX];
 
 	blocker->is_foreign = instance->origin == SHARE_FOREIGN;
@@ -75,6 +69,12 @@ static void block_instance(
 		if (instance->ci[c].lease && instance->ci[c].lease != last)
 			block_by(draft, gpu, i, instance->ci[c].lease, makes_room_for);
 		last = instance->ci[c].lease ?: last;
+	}
+	for (unsigned s = 0; s < gpu->n_mps; s++) {
+		if (!gpu->mps[s].lease || !mps_place_is_in(gpu, instance, &gpu->mps[s].place, NULL))
+			continue;
+		last = gpu->mps[s].lease;
+		block_by(draft, gpu, i, last, makes_room_for);
 	}
 	if (!last)
 		block_by(draft, gpu, i, 0, makes_room_for);
@@ -102,23 +102,32 @@ static void block_mode(struct draft *draft, const struct gpu *gpu, bool on)
 {
 	struct blocker *blocker;
 
-	if (!gpu->whole_lease && !gpu->whole_in_use && gpu->seen.n_processes == 0)
+	/* Processes of MPS servers: their leases block by themselves, and without any they stop. */
+	if (!gpu->whole_lease &&
+		(gpu->n_mps_servers || (!gpu->whole_in_use && gpu->seen.n_processes == 0)))
 		return;
-	blocker = add_blocker(draft, gpu, -1, gpu->whole_lease);
+	blocker = draft_block(draft, gpu, -1, gpu->whole_lease);
 	snprintf(blocker->what, sizeof(blocker->what), "GPU %u must be idle to turn MIG mode %s",
 		gpu->index, on ? "on" : "off");
 }
 
-static void plan_mode_off(struct draft *draft, const struct gpu *gpu)
+static void plan_mode_off(
+	struct draft *draft, const struct gpu *gpu, const struct wanted_gpu *wanted)
 {
 	size_t n_blockers = draft->blockers.n;
+	struct mps_change change;
 
+	mps_change_of_gpu(&change, gpu, wanted);
+	mps_change_drop(&change, draft);
 	for (unsigned i = 0; i < gpu->seen.n_instances; i++) {
 		const struct mig_instance *instance = &gpu->seen.instance[i];
 		bool in_use = false;
 
 		for (unsigned c = 0; c < instance->n_ci; c++)
-			in_use |= instance->ci[c].lease || instance->ci[c].has_users;
+			in_use |= instance->ci[c].lease ||
+				  (instance->ci[c].has_users &&
+					  !mps_is_on_ci(gpu, instance, &instance->ci[c], false));
+		in_use |= mps_is_on(gpu, instance, true);
 		if (in_use || instance->origin == SHARE_FOREIGN)
 			block_instance(draft, gpu, i, "to turn MIG mode off");
 		if (instance->origin != SHARE_FOREIGN)
@@ -127,6 +136,7 @@ static void plan_mode_off(struct draft *draft, const struct gpu *gpu)
 	if (gpu->seen.mig_on && draft->blockers.n == n_blockers)
 		block_mode(draft, gpu, false);
 	set_mode(draft, gpu, false);
+	mps_change_add(&change, draft);
 }
 
 /* The want for whose sake instance i cannot stay. */
@@ -194,6 +204,7 @@ static struct step create_want(
 static int plan_mode_on(struct draft *draft, const struct gpu *gpu, const struct wanted_gpu *wanted,
 	struct error *err)
 {
+	struct mps_change change;
 	struct wants wants;
 	struct fit fit;
 	int r;
@@ -206,6 +217,8 @@ static int plan_mode_on(struct draft *draft, const struct gpu *gpu, const struct
 		return r;
 	if (!fit_find(gpu, &wants, wanted->is_dynamic, &fit))
 		return fit_refuse(gpu, &wants, err);
+	mps_change_of_fit(&change, gpu, wanted, &wants, &fit);
+	mps_change_drop(&change, draft);
 	for (unsigned i = 0; i < gpu->seen.n_instances; i++)
 		plan_instance(draft, gpu, &wants, &fit, i);
 	if (!gpu->seen.mig_on)
@@ -218,6 +231,7 @@ static int plan_mode_on(struct draft *draft, const struct gpu *gpu, const struct
 				*vec_add(&draft->steps) = create_want(gpu, &wants, w, fit.start[w]);
 		}
 	}
+	mps_change_add(&change, draft);
 	return 0;
 }
 
@@ -228,7 +242,7 @@ static int plan_gpu(struct draft *draft, const struct gpu *gpu, const struct wan
 	struct blocker *blocker;
 	int r = 0;
 
-	if (!wanted->mig_on && !gpu->facts.has_mig)
+	if (!wanted->mig_on && !gpu->facts.has_mig && !wanted->n_mps && !gpu->n_mps)
 		return 0;
 	if (!gpu->managed)
 		return error_set(err, -EPERM, "GPU %u is not managed by Carve: `carve manage %u`",
@@ -236,10 +250,10 @@ static int plan_gpu(struct draft *draft, const struct gpu *gpu, const struct wan
 	if (wanted->mig_on)
 		r = plan_mode_on(draft, gpu, wanted, err);
 	else
-		plan_mode_off(draft, gpu);
+		plan_mode_off(draft, gpu, wanted);
 	if (r < 0 || draft->steps.n == n_steps || gpu->health != GPU_LOST)
 		return r;
-	blocker = add_blocker(draft, gpu, -1, 0);
+	blocker = draft_block(draft, gpu, -1, 0);
 	snprintf(blocker->what, sizeof(blocker->what), "GPU %u is lost%s%.100s", gpu->index,
 		gpu->health_text[0] ? ": " : "", gpu->health_text);
 	return 0;

@@ -78,7 +78,8 @@ struct repin {
 
 struct plan {
 	unsigned n_steps, n_blockers, n_kept, n_repins;
-	struct step *step; /* GPU by GPU; within one GPU: destroys, mode, creates */
+	struct step *step; /* GPU by GPU; within one GPU: MPS shares dropped, destroys, mode,
+			      creates, MPS shares added */
 	struct blocker *blocker;
 	struct kept *kept;
 	struct repin *repin;

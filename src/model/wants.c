@@ -22,6 +22,11 @@ static int too_many(const struct gpu *gpu, const struct wanted_share *share, con
 		share->count, share->profile, buf_text(&where), why, most);
 }
 
+static uint8_t mps_of(const struct wants *wants, const struct wanted_share *share)
+{
+	return share->n_mps ? (uint8_t)(share - wants->wanted->share + 1) : 0;
+}
+
 static struct want *add_want(
 	struct wants *wants, const struct wanted_share *share, uint32_t profile)
 {
@@ -54,8 +59,10 @@ static int add_instances(struct wants *wants, const struct gpu *gpu,
 		if (!want)
 			return too_many(gpu, share, "all instances of a GPU are at most",
 				MIG_INSTANCES_MAX, err);
-		if (whole >= 0)
-			want->ci[want->n_ci++] = (uint8_t)whole;
+		if (whole < 0)
+			continue;
+		want->mps[want->n_ci] = mps_of(wants, share);
+		want->ci[want->n_ci++] = (uint8_t)whole;
 	}
 	return 0;
 }
@@ -102,6 +109,7 @@ static int add_compute_instances(struct wants *wants, const struct gpu *gpu,
 			return too_many(gpu, share, "all GPU instances together are at most",
 				MIG_INSTANCES_MAX, err);
 		want->has_cis = true;
+		want->mps[want->n_ci] = mps_of(wants, share);
 		want->ci[want->n_ci++] = (uint8_t)ci;
 	}
 	return 0;
@@ -136,13 +144,13 @@ static int compare_wants(const struct wants *wants, const struct want *a, const 
 		return a->is_dynamic ? 1 : -1;
 	if (a->n_ci != b->n_ci)
 		return a->n_ci > b->n_ci ? -1 : 1;
-	return memcmp(a->ci, b->ci, sizeof(a->ci));
+	return memcmp(a->ci, b->ci, sizeof(a->ci)) ?: memcmp(a->mps, b->mps, sizeof(a->mps));
 }
 
 int wants_of(const struct gpu *gpu, const struct wanted_gpu *wanted, struct wants *ret_wants,
 	struct error *err)
 {
-	struct wants wants = { .geometry = &gpu->facts.geometry };
+	struct wants wants = { .geometry = &gpu->facts.geometry, .wanted = wanted };
 
 	/* Compute instances without a start: the largest first pack into the fewest. */
 	for (unsigned slices = wants.geometry->n_slices + 1; slices-- > 0;) {
@@ -172,7 +180,8 @@ int wants_of(const struct gpu *gpu, const struct wanted_gpu *wanted, struct want
 bool want_is_same(const struct want *a, const struct want *b)
 {
 	return a->profile == b->profile && a->start == b->start && a->is_dynamic == b->is_dynamic &&
-	       a->n_ci == b->n_ci && memcmp(a->ci, b->ci, sizeof(a->ci)) == 0;
+	       a->n_ci == b->n_ci && memcmp(a->ci, b->ci, sizeof(a->ci)) == 0 &&
+	       memcmp(a->mps, b->mps, sizeof(a->mps)) == 0;
 }
 
 void want_say(const struct wants *wants, unsigned w, struct buf *text)

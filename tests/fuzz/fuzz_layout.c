@@ -4,8 +4,44 @@
 #include "fixtures.h"
 #include "fuzz.h"
 #include "model/layout.h"
+#include "model/mps_room.h"
 
 static struct gpu gpus[5];
+
+static void must_fit(
+	const struct gpu *gpu, struct mps_extent extent, const struct wanted_mps *mps, unsigned n)
+{
+	struct mps_room room = mps_room_empty(gpu, extent);
+
+	for (unsigned i = 0; i < n; i++) {
+		struct mps_share share = { .memory_bytes = mps[i].memory_bytes,
+			.percent = mps[i].percent,
+			.over_commit = mps[i].over_commit };
+
+		MUST(mps[i].count >= 1 && share.percent >= 1 && share.memory_bytes >= 1);
+		for (unsigned k = 0; k < mps[i].count; k++)
+			mps_room_add(&room, gpu, &share);
+	}
+	MUST(room.memory_bytes <= extent.memory_bytes && room.n_shares <= room.n_clients);
+	MUST(room.compute <= room.compute_all || room.may_over_commit);
+}
+
+static void must_have_room(const struct gpu *gpu, const struct wanted_gpu *wanted)
+{
+	if (!wanted->mig_on) {
+		must_fit(gpu, mps_extent_of_gpu(gpu), wanted->mps, wanted->n_mps);
+		return;
+	}
+	for (unsigned i = 0; i < wanted->n_shares; i++) {
+		const struct wanted_share *share = &wanted->share[i];
+		int p = mig_profile_find(&gpu->facts.geometry, share->profile);
+
+		MUST(share->first_mps + share->n_mps <= wanted->n_mps);
+		if (p >= 0 && share->n_mps)
+			must_fit(gpu, mps_extent_of_profile(gpu, (uint32_t)p, share->ci_slices),
+				wanted->mps + share->first_mps, share->n_mps);
+	}
+}
 
 static void must_be_possible(const struct gpu *gpu, const struct wanted_gpu *wanted)
 {
@@ -14,6 +50,7 @@ static void must_be_possible(const struct gpu *gpu, const struct wanted_gpu *wan
 	MUST(wanted->is_named || (!wanted->mig_on && !wanted->n_shares));
 	MUST(!wanted->mig_on || gpu->facts.has_mig);
 	MUST(wanted->mig_on || !wanted->n_shares);
+	must_have_room(gpu, wanted);
 	for (unsigned i = 0; i < wanted->n_shares; i++) {
 		const struct wanted_share *share = &wanted->share[i];
 		int p = mig_profile_find(geometry, share->profile);

@@ -168,7 +168,7 @@ TEST(mps_says_how_servers_are_run)
 		{ "mps: {servers: two}", "mps: servers must be one or time-sliced, not 'two'" },
 		{ "mps: {compute: 30%}", "mps: compute must be percentage or static" },
 		{ "mps: {interface: 3}", "mps: interface must be auto, v2 or v3" },
-		{ "mps: {idel: 3s}", "did you mean 'idle'" },
+		{ "mps: {idl: 3s}", "did you mean 'idle'" },
 	};
 	struct config config = { 0 };
 	struct error err = ERROR_NONE;

@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "fixtures.h"
 #include "model/layout.h"
+#include "model/mps_room.h"
 #include "model/plan.h"
 #include "test.h"
 
@@ -79,6 +80,34 @@ static void carve(struct gpu *gpu, uint64_t *seed)
 	}
 }
 
+/* Pinned MPS shares on the GPU or on instances of ours, as far as there is room. */
+static void share_by_mps(struct gpu *gpu, uint64_t *seed)
+{
+	bool over_commit = fixture_below(seed, 4) == 0;
+
+	for (unsigned k = fixture_below(seed, 6); k > 0; k--) {
+		unsigned n = gpu->seen.n_instances, i = n ? fixture_below(seed, n) : 0;
+		const struct mig_instance *instance = &gpu->seen.instance[i];
+		struct mps_share *share;
+		struct mps_room room;
+
+		if (gpu->seen.mig_on && (n == 0 || instance->origin == SHARE_FOREIGN))
+			continue;
+		share = fixture_add_mps(gpu, gpu->seen.mig_on ? instance : NULL,
+			1 + fixture_below(seed, 3), 2 + fixture_below(seed, 3), 0);
+		if (gpu->seen.mig_on)
+			share->place = mps_place_of(
+				gpu, instance, &instance->ci[fixture_below(seed, instance->n_ci)]);
+		share->memory_bytes += fixture_below(seed, 2);
+		share->over_commit = over_commit;
+		room = mps_room_of(gpu, &share->place);
+		if (room.memory_bytes > room.extent.memory_bytes ||
+			(room.compute > room.compute_all && !over_commit) ||
+			room.n_shares > room.n_clients)
+			gpu->n_mps--;
+	}
+}
+
 /* A node of random GPUs in random states. */
 static unsigned random_node(struct gpu *gpus, unsigned max, uint64_t *seed)
 {
@@ -91,6 +120,7 @@ static unsigned random_node(struct gpu *gpus, unsigned max, uint64_t *seed)
 			carve(&gpus[i], seed);
 		else if (fixture_below(seed, 2))
 			fixture_mig_off(&gpus[i]);
+		share_by_mps(&gpus[i], seed);
 	}
 	return n;
 }
@@ -112,7 +142,7 @@ TEST(an_exported_layout_wants_exactly_what_is_and_changes_nothing)
 			"%s\n%s", err.text, text);
 		for (unsigned i = 0; i < n; i++) {
 			CHECK_EQ(layout.wanted[i].is_named,
-				gpus[i].managed && gpus[i].facts.has_mig);
+				gpus[i].managed && (gpus[i].facts.has_mig || gpus[i].n_mps));
 			if (!layout.wanted[i].is_named)
 				continue;
 			CHECK_EQ(layout.wanted[i].mig_on, gpus[i].seen.mig_on);
@@ -133,23 +163,32 @@ TEST(the_file_is_one_that_people_read)
 	for (unsigned i = 0; i < 4; i++)
 		fixture_gpu(&gpus[i], i, FIXTURE_H100_80);
 	fixture_gpu(&gpus[4], 4, FIXTURE_L40S);
+	for (unsigned k = 0; k < 3; k++)
+		fixture_add_mps(&gpus[4], NULL, 12, 30, 0);
+	fixture_add_mps(&gpus[4], NULL, 4, 5, 9);
 	fixture_add(&gpus[0], "3g.40gb", 4, SHARE_PINNED, 0);
 	fixture_add(&gpus[0], "1g.10gb", 0, SHARE_DYNAMIC, 0);
 	fixture_add(&gpus[0], "1g.10gb", 1, SHARE_FOREIGN, 0);
 	for (unsigned i = 1; i < 3; i++)
 		fixture_add_cis(&gpus[i], "4g.40gb", 0, SHARE_DYNAMIC, (unsigned[]){ 1, 1, 2, 0 });
 	fixture_mig_off(&gpus[3]);
+	fixture_add_mps(&gpus[0], &gpus[0].seen.instance[0], 10, 14, 0)->over_commit = true;
 	text = layout_export(gpus, 5, "now");
-	CHECK_TEXT(text, "version: carve/v1\n"
-			 "layouts:\n"
-			 "  now:\n"
-			 "  - gpus: [0] # NVIDIA H100 80GB HBM3\n"
-			 "    mig: [{profile: 1g.10gb, at: 0, dynamic: true}, 3g.40gb@4]\n"
-			 "    # not Carve's, left alone: 0:1g.10gb@1\n"
-			 "  - gpus: [1, 2] # NVIDIA H100 80GB HBM3\n"
-			 "    mig: [1c.4g.40gb@0*2, 2c.4g.40gb@0, dynamic]\n"
-			 "  - gpus: [3] # NVIDIA H100 80GB HBM3\n"
-			 "    mig: off\n");
+	CHECK_TEXT(text,
+		"version: carve/v1\n"
+		"layouts:\n"
+		"  now:\n"
+		"  - gpus: [0] # NVIDIA H100 80GB HBM3\n"
+		"    mig: [{profile: 1g.10gb, at: 0, dynamic: true}, {profile: 3g.40gb, at: 4, "
+		"mps: [{memory: 10G, compute: 14%}]}]\n"
+		"    over-commit: true\n"
+		"    # not Carve's, left alone: 0:1g.10gb@1\n"
+		"  - gpus: [1, 2] # NVIDIA H100 80GB HBM3\n"
+		"    mig: [1c.4g.40gb@0*2, 2c.4g.40gb@0, dynamic]\n"
+		"  - gpus: [3] # NVIDIA H100 80GB HBM3\n"
+		"    mig: off\n"
+		"  - gpus: [4] # NVIDIA L40S\n"
+		"    mps: [{memory: 12G, compute: 30%, count: 3}]\n");
 }
 
 TEST(a_node_without_managed_gpus_exports_an_empty_layout)

@@ -153,13 +153,13 @@ TEST(a_faulty_or_stopping_server_takes_nobody)
 
 	CHECK_TEXT(placed(gpu, 1, mps(8, 10, 1000)), "0 8.0G 10 %");
 	server->state = MPS_FAULTY;
-	CHECK_TEXT(
-		placed(gpu, 1, mps(8, 10, 1000)), "no room: no room now for 8G and 10 % of a GPU "
-						  "by mps: the MPS server on GPU 0 is faulty");
+	CHECK_TEXT(placed(gpu, 1, mps(8, 10, 1000)),
+		"no room: no room now for 8G and 10 % of a GPU "
+		"by mps: the MPS server on GPU 0 is faulty");
 	server->state = MPS_STOPPING;
-	CHECK_TEXT(
-		placed(gpu, 1, mps(8, 10, 1001)), "no room: no room now for 8G and 10 % of a GPU "
-						  "by mps: the MPS server on GPU 0 is stopping");
+	CHECK_TEXT(placed(gpu, 1, mps(8, 10, 1001)),
+		"no room: no room now for 8G and 10 % of a GPU "
+		"by mps: the MPS server on GPU 0 is stopping");
 }
 
 TEST(what_no_gpu_can_do_is_said)
@@ -210,9 +210,9 @@ TEST(what_is_in_the_way_now_is_said)
 		"drained (`carve undrain 1`)");
 	gpus[0].whole_lease = 0;
 	gpus[0].whole_in_use = true;
-	CHECK_TEXT(
-		placed(gpus, 1, mps(4, 10, 1000)), "no room: no room now for 4G and 10 % of a GPU "
-						   "by mps: processes without a lease use GPU 0");
+	CHECK_TEXT(placed(gpus, 1, mps(4, 10, 1000)),
+		"no room: no room now for 4G and 10 % of a GPU "
+		"by mps: processes without a lease use GPU 0");
 	gpus[0].seen.mig_pending = true;
 	CHECK_TEXT(placed(gpus, 1, mps(4, 10, 1000)),
 		"no room: no room now for 4G and 10 % of a GPU by mps: a change of MIG mode waits "
