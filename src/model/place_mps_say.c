@@ -239,6 +239,10 @@ void mps_say_offer(struct wish *wish, const struct mps_offer *offer, const struc
 			mps_share_name(gpu, &placement->mps, name));
 	buf_addf(text, "%s and %u %% on %s", size_text(placement->mps.memory_bytes, size),
 		placement->mps.percent, place_text(gpu, &offer->place, name));
+	if (!placement->mps.number && !wish->request->compute_percent)
+		buf_add(text, " (compute in proportion to memory)");
+	if (!placement->mps.number && !wish->request->memory_bytes)
+		buf_add(text, " (memory in proportion to compute)");
 	if (placement->stops_server)
 		buf_addf(text, " after stopping the idle server of user %u", placement->stop_uid);
 	if (!best || best->cost >= offer->cost)

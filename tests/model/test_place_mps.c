@@ -364,8 +364,9 @@ TEST(explain_says_why_a_share_goes_where_it_goes)
 	gpus[3].drained = true;
 	text = place_explain(gpus, 4, &request, 0);
 	CHECK_TEXT(text,
-		"GPU 0: 8G and 16 % on GPU 0, but it is free as a whole\n"
-		"GPU 1: 8G and 16 % on GPU 1  <- chosen\n"
+		"GPU 0: 8G and 16 % on GPU 0 (compute in proportion to memory), but it is free as "
+		"a whole\n"
+		"GPU 1: 8G and 16 % on GPU 1 (compute in proportion to memory)  <- chosen\n"
 		"GPU 2: the pinned share 2:mps1 is idle: 8G and 10 % on GPU 2, but no server "
 		"of this user runs there\n"
 		"GPU 3: GPU 3 is drained (`carve undrain 3`)");
