@@ -115,9 +115,8 @@ struct gpu {
 	bool may_time_slice;   /* `mps: {servers: time-sliced}`: several tenants' MPS servers may
 				  run on it at once */
 	bool mps_is_static;    /* `mps: {compute: static}`: shares get whole chunks of its SMs */
-	uint32_t n_mps;
+	uint32_t n_mps, n_mps_servers;
 	struct mps_share mps[MPS_SHARES_MAX];
-	uint32_t n_mps_servers;
 	struct mps_server mps_server[MPS_SERVERS_MAX];
 };
 

@@ -45,4 +45,4 @@ void mps_change_of_fit(struct mps_change *change, const struct gpu *gpu,
 
 /* The steps before all others of the GPU, and behind them; blockers with the former. */
 void mps_change_drop(struct mps_change *change, struct draft *draft);
-void mps_change_add(const struct mps_change *change, struct draft *draft);
+void mps_change_add(struct mps_change *change, struct draft *draft);

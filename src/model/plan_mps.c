@@ -11,10 +11,22 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+static void change_begin(
+	struct mps_change *change, const struct gpu *gpu, const struct wanted_gpu *wanted)
+{
+	change->gpu = gpu;
+	change->wanted = wanted;
+	change->n_targets = 0;
+	change->instance_goes = 0;
+	memset(change->stays, 0, sizeof(change->stays));
+	memset(change->is_wanted, 0, sizeof(change->is_wanted));
+}
+
 void mps_change_of_gpu(
 	struct mps_change *change, const struct gpu *gpu, const struct wanted_gpu *wanted)
 {
-	*change = (struct mps_change){ .gpu = gpu, .wanted = wanted, .instance_goes = UINT32_MAX };
+	change_begin(change, gpu, wanted);
+	change->instance_goes = UINT32_MAX;
 	if (wanted->n_mps == 0)
 		return;
 	change->target[change->n_targets++] = (struct mps_target){
@@ -59,7 +71,7 @@ static uint32_t ci_id(const struct gpu *gpu, const struct want *want, unsigned c
 void mps_change_of_fit(struct mps_change *change, const struct gpu *gpu,
 	const struct wanted_gpu *wanted, const struct wants *wants, const struct fit *fit)
 {
-	*change = (struct mps_change){ .gpu = gpu, .wanted = wanted };
+	change_begin(change, gpu, wanted);
 	for (unsigned w = 0; w < wants->n; w++) {
 		const struct want *want = &wants->want[w];
 		const struct mig_profile *profile = &wants->geometry->profile[want->profile];
@@ -272,13 +284,12 @@ static uint32_t next_number(const struct gpu *gpu, uint32_t after)
 	return after;
 }
 
-void mps_change_add(const struct mps_change *change, struct draft *draft)
+void mps_change_add(struct mps_change *change, struct draft *draft)
 {
-	struct mps_change left = *change;
 	uint32_t number = 0;
 
-	/* From here on: which wanted one has its share already. */
-	memset(left.is_wanted, 0, sizeof(left.is_wanted));
+	/* Once more from the start: which wanted one has its share already. */
+	memset(change->is_wanted, 0, sizeof(change->is_wanted));
 	for (unsigned t = 0; t < change->n_targets; t++) {
 		const struct mps_target *target = &change->target[t];
 
@@ -286,10 +297,10 @@ void mps_change_add(const struct mps_change *change, struct draft *draft)
 			struct mps_share share = share_of(target, &change->wanted->mps[i]);
 
 			for (unsigned k = 0; k < change->wanted->mps[i].count; k++) {
-				int s = find_same(&left, target, &share);
+				int s = find_same(change, target, &share);
 
 				if (s >= 0) {
-					left.is_wanted[s] = true;
+					change->is_wanted[s] = true;
 					continue;
 				}
 				share.number = number = next_number(change->gpu, number);
