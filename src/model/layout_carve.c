@@ -281,7 +281,8 @@ static bool is_in_all(const struct gpu *gpu, const struct asked *asked, bool say
 
 static int read_entry(struct layout_reader *reader, const struct yaml_node *entry)
 {
-	static const char *const keys[] = { "gpus", "vf", "time", "mig", "mps", "over-commit" };
+	static const char *const keys[] = { "gpus", "mig", "mps", "over-commit", "vf", "time" };
+	static const char *const later_keys[] = { "vf", "time" };
 	const struct yaml_node *gpus = yaml_get(entry, "gpus"), *mig = yaml_get(entry, "mig"), *mps;
 	struct asked asked = { 0 };
 	bool is_all;
@@ -297,10 +298,10 @@ static int read_entry(struct layout_reader *reader, const struct yaml_node *entr
 		return yaml_error(entry, reader->err, -EINVAL,
 			"for which GPUs? write 'gpus: all', or a list of indices, uuids or PCI "
 			"addresses");
-	for (size_t i = 1; i <= 2 && reader->layout; i++)
-		if (yaml_get(entry, keys[i]))
-			return yaml_error(yaml_get(entry, keys[i]), reader->err, -EINVAL, "%s: %s",
-				keys[i], later);
+	for (size_t i = 0; i < ARRAY_SIZE(later_keys) && reader->layout; i++)
+		if (yaml_get(entry, later_keys[i]))
+			return yaml_error(yaml_get(entry, later_keys[i]), reader->err, -EINVAL,
+				"%s: %s", later_keys[i], later);
 	if (!mig && !mps && !yaml_get(entry, "vf") && !yaml_get(entry, "time"))
 		return yaml_error(entry, reader->err, -EINVAL,
 			"what is wanted on these GPUs? write 'mig: [...]', 'mps: [...]' or 'mig: "

@@ -14,11 +14,7 @@
  */
 #include "model/place_mps.h"
 
-#include "base/cleanup.h"
-#include "base/text.h"
-
 #include <errno.h>
-#include <stdlib.h>
 
 /* One place, held against the request. */
 struct look {
@@ -301,9 +297,7 @@ static void judge_instance(
 	}
 }
 
-/* The GPU's places; `gpu` may be another state of wish->gpus[g]. */
-static void judge_gpu(
-	struct wish *wish, unsigned g, const struct gpu *gpu, struct mps_offer *ret_offer)
+void mps_offer_of(struct wish *wish, unsigned g, const struct gpu *gpu, struct mps_offer *ret_offer)
 {
 	struct look look = {
 		.request = wish->request, .gpu = gpu, .is_open = wish_is_open(wish, g)
@@ -336,7 +330,7 @@ void mps_offer(struct wish *wish, unsigned g, struct mps_offer *ret_offer)
 	else if (!mps_is_possible(gpu))
 		*ret_offer = (struct mps_offer){ .bar = MPS_BAR_CANNOT };
 	else
-		judge_gpu(wish, g, gpu, ret_offer);
+		mps_offer_of(wish, g, gpu, ret_offer);
 }
 
 int mps_place_best(struct wish *wish, struct placement *ret_placement)
@@ -355,60 +349,4 @@ int mps_place_best(struct wish *wish, struct placement *ret_placement)
 		return -ENOENT;
 	*ret_placement = best.placement;
 	return 0;
-}
-
-/* Ends the lease whose end helps most at the place; false if none would. */
-static bool end_lease(struct gpu *gpu, const struct mps_offer *offer, uint32_t uid)
-{
-	unsigned best = MPS_SHARES_MAX;
-
-	if (offer->bar == MPS_BAR_LEASED) {
-		gpu->whole_lease = 0;
-		for (unsigned i = 0; i < gpu->seen.n_instances; i++) {
-			unsigned c;
-
-			if (mps_place_is_in(gpu, &gpu->seen.instance[i], &offer->place, &c)) {
-				gpu->seen.instance[i].ci[c].lease = 0;
-				gpu->seen.instance[i].ci[c].has_users = false;
-			}
-		}
-		return true;
-	}
-	for (unsigned i = 0; i < gpu->n_mps; i++) {
-		const struct mps_share *share = &gpu->mps[i];
-
-		if (!share->lease || !mps_place_is(&share->place, &offer->place) ||
-			(offer->bar == MPS_BAR_TENANT && share->uid == uid))
-			continue;
-		if (best == MPS_SHARES_MAX || share->memory_bytes > gpu->mps[best].memory_bytes)
-			best = i;
-	}
-	if (best == MPS_SHARES_MAX)
-		return false;
-	if (gpu->mps[best].is_pinned)
-		gpu->mps[best].lease = 0;
-	else
-		gpu->mps[best] = gpu->mps[--gpu->n_mps];
-	return true;
-}
-
-unsigned mps_distance(struct wish *wish, unsigned g)
-{
-	AUTO_FREE struct gpu *after = must_alloc(1, sizeof(*after));
-	unsigned distance = 0;
-	struct mps_offer offer;
-
-	mps_offer(wish, g, &offer);
-	*after = wish->gpus[g];
-	after->n_mps_servers = 0; /* they go with their leases, or are started again */
-	while (mps_bar_is_for_now(offer.bar) && wish->gpus[g].health == GPU_HEALTHY &&
-		!wish->gpus[g].drained) {
-		judge_gpu(wish, g, after, &offer);
-		if (offer.bar == MPS_BAR_NONE)
-			return distance;
-		if (offer.bar > MPS_BAR_LEASED || !end_lease(after, &offer, wish->request->uid))
-			break;
-		distance++;
-	}
-	return WISH_TOO_FAR;
 }

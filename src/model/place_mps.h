@@ -45,6 +45,10 @@ struct mps_offer {
 };
 void mps_offer(struct wish *wish, unsigned g, struct mps_offer *ret_offer);
 
+/* The same for another state of wish->gpus[g] that can do MPS. */
+void mps_offer_of(
+	struct wish *wish, unsigned g, const struct gpu *gpu, struct mps_offer *ret_offer);
+
 /* The best place of the node: 0, or -ENOENT where there is none now. */
 int mps_place_best(struct wish *wish, struct placement *ret_placement);
 
