@@ -190,6 +190,8 @@ static int obey(const struct work_order *order, struct work_answer *answer, stru
 		return do_step(&order->step, answer, err);
 	case WORK_EVENTS:
 		return do_events(answer, err);
+	case WORK_MPS:
+		break;
 	}
 	return error_set(err, -EINVAL, "no such order (%d)", (int)order->op);
 }

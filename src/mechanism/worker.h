@@ -8,6 +8,7 @@
  * on descriptor 3, and ends when that closes.
  */
 
+#include "mechanism/mps_work.h"
 #include "model/gpu.h"
 #include "model/plan.h"
 
@@ -25,13 +26,17 @@ enum work_op {
 	WORK_DO,      /* order.step; followed by an observation: answer.seen */
 	WORK_EVENTS,  /* XID and ECC events since the last time, and whether the GPU answers:
 			 answer.events */
+	WORK_MPS,     /* order.mps (by a worker started for "mps:NAME"): answer.mps */
 };
 
 struct work_order {
 	uint64_t number; /* comes back in the answer */
 	enum work_op op;
 	uint32_t gi, ci; /* of WORK_USERS; UINT32_MAX: all */
-	struct step step;
+	union {
+		struct step step;
+		struct mps_order mps;
+	};
 };
 
 enum { WORK_EVENTS_MAX = 16, WORK_TEXT_MAX = 400 };
@@ -65,6 +70,7 @@ struct work_answer {
 			struct work_event event[WORK_EVENTS_MAX];
 			bool is_lost; /* the driver answers "GPU is lost" or no longer knows it */
 		} events;
+		struct mps_answer mps;
 	};
 };
 
@@ -73,9 +79,13 @@ static inline size_t work_answer_size(const struct work_answer *answer)
 {
 	if (answer->op == WORK_USERS)
 		return offsetof(struct work_answer, n_users) + sizeof(answer->n_users);
+	if (answer->op == WORK_MPS)
+		return offsetof(struct work_answer, mps) + sizeof(answer->mps);
 	return sizeof(*answer);
 }
 
-/* Runs a worker on descriptor WORKER_FD for the GPU of that PCI address, or "-" for the node; exit
- * status. */
-int worker_main(const char *pci);
+/*
+ * Runs a worker on descriptor WORKER_FD: exit status. `name` is the PCI address of a GPU, "-" for
+ * the node, or "mps:NAME" for one MPS control daemon.
+ */
+int worker_main(const char *name);
