@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct error;
@@ -16,3 +17,15 @@ struct error;
  */
 int spawn_wait(
 	const char *const *argv, uint64_t deadline_ns, struct buf *output, struct error *err);
+
+/* As spawn_wait, with what the program reads on its standard input (NULL: nothing) and more. */
+struct spawn {
+	const char *const *argv;
+	const char *const *environment; /* "NAME=value", NULL at its end; NULL: ours */
+	const char *input;
+	/* It makes a daemon that outlives us: nothing of ours but the environment goes along, no
+	 * descriptor, session or signal disposition. */
+	bool is_daemon;
+};
+int spawn_run(
+	const struct spawn *spawn, uint64_t deadline_ns, struct buf *output, struct error *err);

@@ -7,6 +7,7 @@
 #include "test.h"
 
 #include <errno.h>
+#include <unistd.h>
 
 TEST(sizes_are_understood_in_both_families)
 {
@@ -144,6 +145,34 @@ TEST(a_program_that_hangs_is_ended_at_its_deadline)
 
 	CHECK_EQ(spawn_wait((const char *const[]){ "sleep", "100", NULL }, 50000000, NULL, &err),
 		-ETIMEDOUT);
+}
+
+TEST(a_program_reads_its_input_and_a_daemon_gets_nothing_of_ours)
+{
+	AUTO_BUF out = { 0 };
+	const char *const cat[] = { "cat", NULL };
+	/* what it leaves behind has the pipe of its output open, and must not be waited for */
+	const char *const daemon[] = { "sh", "-c",
+		"sleep 100 & echo $! $(ls /proc/$!/fd | tail -1) $NAME; kill -s KILL $!; sleep 0.1 "
+		"&",
+		NULL };
+	const char *const environment[] = { "PATH=/usr/bin:/bin", "NAME=it", NULL };
+	int fd = dup(STDERR_FILENO);
+	int pid, highest;
+
+	CHECK_EQ(spawn_run(&(struct spawn){ .argv = cat, .input = "one\ntwo\n" }, 10000000000, &out,
+			 NULL),
+		0);
+	CHECK_TEXT(buf_text(&out), "one\ntwo\n");
+	buf_clear(&out);
+	CHECK_EQ(spawn_run(
+			 &(struct spawn){
+				 .argv = daemon, .environment = environment, .is_daemon = true },
+			 10000000000, &out, NULL),
+		0);
+	CHECK_EQ(sscanf(buf_text(&out), "%d %d it", &pid, &highest), 2);
+	CHECK_EQ(highest, STDERR_FILENO);
+	close(fd);
 }
 
 TEST(lists_and_arrays_keep_their_order)
