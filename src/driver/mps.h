@@ -24,7 +24,7 @@
 struct error;
 
 enum {
-	MPS_DIR_MAX = 80, /* a socket's path has 108 bytes, and v3 names two directories in it */
+	MPS_DIR_MAX = 80, /* a socket below it has 107 bytes for its whole path: v3 leaves 62 */
 	MPS_NAME_MAX = 24,
 	MPS_PARTITION_MAX = 96,
 	MPS_CLIENTS_MAX = 64, /* the hardware's limit is 48 */
@@ -59,7 +59,7 @@ struct mps_spec {
 
 /* One share with limits of its own. */
 struct mps_part {
-	char name[MPS_NAME_MAX]; /* [a-z0-9-]: a v3 namespace is called so */
+	char name[MPS_NAME_MAX]; /* [a-z0-9_]: a v3 namespace is called so */
 	struct mps_limits limits;
 	uint32_t chunks;		   /* v2-static: SM chunks of the partition */
 	char partition[MPS_PARTITION_MAX]; /* v2-static: its id, as mps_add told it */

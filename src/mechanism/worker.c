@@ -12,10 +12,11 @@
 #include "mechanism/mechanism.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
-/* One process, one GPU. */
+/* One process, one GPU (or one MPS control daemon, or none). */
 static struct {
 	const char *pci;
 	struct nvml_gpu *gpu;
@@ -175,6 +176,8 @@ static int do_events(struct work_answer *answer, struct error *err)
 
 static int obey(const struct work_order *order, struct work_answer *answer, struct error *err)
 {
+	if (text_starts(worker.pci, "mps:") != (order->op == WORK_MPS))
+		return error_set(err, -EINVAL, "this worker is for MPS only, or not for MPS");
 	if (text_eq(worker.pci, "-") && order->op != WORK_LIST)
 		return error_set(err, -EINVAL, "this worker has no GPU");
 	switch (order->op) {
@@ -191,17 +194,20 @@ static int obey(const struct work_order *order, struct work_answer *answer, stru
 	case WORK_EVENTS:
 		return do_events(answer, err);
 	case WORK_MPS:
-		break;
+		return mps_obey(&order->mps, &answer->mps, err);
 	}
 	return error_set(err, -EINVAL, "no such order (%d)", (int)order->op);
 }
 
-int worker_main(const char *pci)
+int worker_main(const char *name)
 {
 	static struct work_order order;
 	static struct work_answer answer;
 
-	worker.pci = pci;
+	worker.pci = name;
+	/* what it runs must not keep them */
+	fcntl(WORKER_FD, F_SETFD, FD_CLOEXEC);
+	fcntl(WORKER_FD + 1, F_SETFD, FD_CLOEXEC);
 	if (root_open(NULL) < 0)
 		return EXIT_FAILURE;
 	for (;;) {

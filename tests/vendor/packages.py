@@ -16,12 +16,12 @@ import subprocess
 SUITE, NEWER_SUITE = "bookworm", "trixie"
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 NAMES = [
-    "gpustat", "hwloc-nox", "libdbus-1-3", "libhwloc-contrib-plugins", "libhwloc15", "libjson-c5", "liblua5.1-0",
-    "liblz4-1", "libmunge2", "libnuma1", "libnvidia-ml-dev", "libnvidia-ml1", "libyaml-0-2", "nvidia-cuda-mps",
-    "nvidia-smi", "nvtop", "python3-blessed", "python3-psutil", "python3-pynvml", "python3-six", "python3-wcwidth",
-    "slurm-wlm-basic-plugins", "slurm-wlm-nvml-plugin", "slurmd",
+    "gpustat", "hwloc-nox", "libcuda1", "libdbus-1-3", "libhwloc-contrib-plugins", "libhwloc15", "libjson-c5",
+    "liblua5.1-0", "liblz4-1", "libmunge2", "libnuma1", "libnvidia-ml-dev", "libnvidia-ml1", "libyaml-0-2",
+    "nvidia-cuda-mps", "nvidia-smi", "nvtop", "python3-blessed", "python3-psutil", "python3-pynvml", "python3-six",
+    "python3-wcwidth", "slurm-wlm-basic-plugins", "slurm-wlm-nvml-plugin", "slurmd",
 ]
-NEWER_NAMES = ["nvidia-cuda-mps", "nvidia-smi"]
+NEWER_NAMES = ["libcuda1", "nvidia-cuda-mps", "nvidia-smi"]
 CONFIGURATION = """\
 APT::Architecture "amd64";
 APT::Architectures {{ "amd64"; }};
