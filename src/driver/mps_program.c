@@ -108,9 +108,9 @@ int mps_program_open(const char *driver, struct mps_program *ret_program, struct
 	if (!find_in(path, MPS_CONTROL_NAME, program.path, sizeof(program.path)) ||
 		!find_in(path, MPS_SERVER_NAME, server, sizeof(server)))
 		return error_set(err, -ENOENT,
-			"there is no " MPS_CONTROL_NAME " with its server here: install "
-			"nvidia-cuda-mps (Debian), nvidia-compute-utils-%s (Ubuntu) or "
-			"nvidia-driver-cuda (Enterprise Linux)",
+			"no " MPS_CONTROL_NAME
+			" and -server here: install nvidia-cuda-mps (Debian), "
+			"nvidia-compute-utils-%s (Ubuntu) or nvidia-driver-cuda (Enterprise Linux)",
 			release);
 	r = read_program(&program, driver, err);
 	if (r == 0)
@@ -123,9 +123,9 @@ int mps_program_fits(const struct mps_program *program, const char *driver, stru
 	if (!driver[0] || !program->version[0] || text_eq(driver, program->version))
 		return 0;
 	return error_set(err, -ELIBBAD,
-		"%s belongs to driver %s, but %s is loaded: install it for that version, or load "
-		"the "
-		"driver that it belongs to (reboot)",
+		"%s is of driver %s, but %s is loaded: install the one for it, or load the driver "
+		"that "
+		"is installed (reboot)",
 		program->path, program->version, driver);
 }
 

@@ -174,6 +174,7 @@ int nvml_gpu_facts(struct nvml_gpu *gpu, struct gpu_facts *ret_facts, struct err
 	/* NVML's own NUMA call means something else: GPUs whose memory is a NUMA node */
 	facts->numa = pci_number(facts->pci, "numa_node", &numa) == 0 ? (int32_t)numa : -1;
 	facts->has_mig = nvml_mig_mode(gpu, &on, &pending, NULL) == 0;
+	nvml_gpu_compute(gpu, facts);
 	nvml.nvmlDeviceGetArchitecture(gpu->device, &architecture);
 	facts->mode_needs_reset = facts->has_mig && architecture == NVML_DEVICE_ARCH_AMPERE;
 	if (facts->has_mig)

@@ -51,6 +51,9 @@ int nvml_gpu_used(
 	struct nvml_gpu *gpu, uint32_t gi, uint32_t ci, uint64_t *ret_bytes, struct error *err);
 /* 0 if the driver still answers for it, -ENODEV if it is lost. */
 int nvml_gpu_check(struct nvml_gpu *gpu, struct error *err);
+/* Who may open a context on it; NVML's numbers (enum compute_mode). */
+int nvml_gpu_compute_mode(struct nvml_gpu *gpu, uint8_t *ret_mode, struct error *err);
+int nvml_gpu_set_compute_mode(struct nvml_gpu *gpu, uint8_t mode, struct error *err);
 /* 1 on, 0 off, negative errno. */
 int nvml_gpu_persistence(struct nvml_gpu *gpu);
 /*

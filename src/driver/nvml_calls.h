@@ -38,3 +38,5 @@ int nvml_gpu_find(struct nvml_gpu *gpu, struct error *err);
 /* The MIG device of a compute instance: NVML_ERROR_NOT_FOUND if there is none. */
 nvmlReturn_t nvml_mig_device(
 	const struct nvml_gpu *gpu, uint32_t gi, uint32_t ci, nvmlDevice_t *ret_device);
+/* Fills in compute capability and number of SMs; 0 where the driver does not tell them. */
+void nvml_gpu_compute(const struct nvml_gpu *gpu, struct gpu_facts *facts);

@@ -19,7 +19,7 @@ enum {
 	TRIES = 6, /* the list may grow between two calls */
 };
 
-static void add(struct gpu_seen *seen, const nvmlProcessInfo_t *info)
+static void add(struct gpu_seen *seen, const nvmlProcessInfo_t *info, bool is_mps)
 {
 	uint64_t bytes = info->usedGpuMemory == NVML_MEMORY_NOT_AVAILABLE ? 0 : info->usedGpuMemory;
 
@@ -31,6 +31,7 @@ static void add(struct gpu_seen *seen, const nvmlProcessInfo_t *info)
 		/* graphics and compute of one process: the greater number is the whole of it */
 		if (p->gi == info->gpuInstanceId && p->ci == info->computeInstanceId) {
 			p->memory_bytes = p->memory_bytes > bytes ? p->memory_bytes : bytes;
+			p->is_mps |= is_mps;
 			return;
 		}
 	}
@@ -41,10 +42,12 @@ static void add(struct gpu_seen *seen, const nvmlProcessInfo_t *info)
 		.gi = info->gpuInstanceId,
 		.ci = info->computeInstanceId,
 		.memory_bytes = bytes,
+		.is_mps = is_mps,
 	};
 }
 
-static nvmlReturn_t add_old(nvmlDevice_t device, old_list_call call, struct gpu_seen *seen)
+static nvmlReturn_t add_old(
+	nvmlDevice_t device, old_list_call call, bool is_mps, struct gpu_seen *seen)
 {
 	unsigned room = ROOM_FIRST;
 
@@ -57,7 +60,7 @@ static nvmlReturn_t add_old(nvmlDevice_t device, old_list_call call, struct gpu_
 			nvmlProcessInfo_t info = { infos[k].pid, infos[k].usedGpuMemory,
 				NVML_NO_INSTANCE, NVML_NO_INSTANCE };
 
-			add(seen, &info);
+			add(seen, &info, is_mps);
 		}
 		if (code != NVML_ERROR_INSUFFICIENT_SIZE)
 			return code;
@@ -67,7 +70,7 @@ static nvmlReturn_t add_old(nvmlDevice_t device, old_list_call call, struct gpu_
 }
 
 static nvmlReturn_t add_list(
-	nvmlDevice_t device, list_call call, old_list_call old, struct gpu_seen *seen)
+	nvmlDevice_t device, list_call call, old_list_call old, bool is_mps, struct gpu_seen *seen)
 {
 	unsigned room = ROOM_FIRST;
 
@@ -77,9 +80,9 @@ static nvmlReturn_t add_list(
 		nvmlReturn_t code = call(device, &n, infos);
 
 		for (unsigned k = 0; code == NVML_SUCCESS && k < n; k++)
-			add(seen, &infos[k]);
+			add(seen, &infos[k], is_mps);
 		if (code == NVML_ERROR_FUNCTION_NOT_FOUND)
-			return add_old(device, old, seen);
+			return add_old(device, old, is_mps, seen);
 		if (code != NVML_ERROR_INSUFFICIENT_SIZE)
 			return code;
 		room = (n > room ? n : room) * 2;
@@ -93,17 +96,19 @@ static nvmlReturn_t add_all(nvmlDevice_t device, struct gpu_seen *seen)
 	const struct {
 		list_call call;
 		old_list_call old;
+		bool is_mps;
 	} list[] = {
 		{ nvml.nvmlDeviceGetComputeRunningProcesses_v3,
 			nvml.nvmlDeviceGetComputeRunningProcesses },
 		{ nvml.nvmlDeviceGetGraphicsRunningProcesses_v3,
 			nvml.nvmlDeviceGetGraphicsRunningProcesses },
 		{ nvml.nvmlDeviceGetMPSComputeRunningProcesses_v3,
-			nvml.nvmlDeviceGetMPSComputeRunningProcesses },
+			nvml.nvmlDeviceGetMPSComputeRunningProcesses, true },
 	};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(list); i++) {
-		nvmlReturn_t code = add_list(device, list[i].call, list[i].old, seen);
+		nvmlReturn_t code =
+			add_list(device, list[i].call, list[i].old, list[i].is_mps, seen);
 
 		if (code != NVML_SUCCESS && code != NVML_ERROR_NOT_SUPPORTED &&
 			code != NVML_ERROR_FUNCTION_NOT_FOUND)

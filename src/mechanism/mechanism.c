@@ -11,14 +11,6 @@
 
 /* ---- mechanisms that this version of Carve can only speak of ---- */
 
-static void mps_probe(struct nvml_gpu *nvml, const struct gpu_facts *facts,
-	const struct gpu_seen *seen, struct capability *ret_capability)
-{
-	ret_capability->answer = CAPABILITY_NO;
-	snprintf(ret_capability->text, sizeof(ret_capability->text),
-		"this version of Carve starts no MPS servers yet");
-}
-
 static void vf_probe(struct nvml_gpu *nvml, const struct gpu_facts *facts,
 	const struct gpu_seen *seen, struct capability *ret_capability)
 {
@@ -44,8 +36,6 @@ static void time_probe(struct nvml_gpu *nvml, const struct gpu_facts *facts,
 		"this version of Carve shares no GPU by time yet");
 }
 
-static const struct mechanism_ops mechanism_mps = { .mechanism = MECHANISM_MPS,
-	.probe = mps_probe };
 static const struct mechanism_ops mechanism_vf = { .mechanism = MECHANISM_VF, .probe = vf_probe };
 static const struct mechanism_ops mechanism_time = { .mechanism = MECHANISM_TIME,
 	.probe = time_probe };
