@@ -12,22 +12,21 @@
 #include "base/text.h"
 #include "driver/mps_log.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
-/* What the numbers of a sentence are, in their order; a letter for each. */
+/* What the numbers of a sentence are: the one after `before`, and the one after `after`. */
 enum { SERVER = 's', CLIENT = 'c', STATUS = 'x', NOTHING = '-' };
 
 static const struct pattern {
-	const char *before; /* the text before the first number ... */
-	const char *after;  /* ... and what follows in the line; NULL: anything */
+	const char *before; /* the text before the first number */
+	const char *after;  /* what follows it in the line; NULL: anything */
 	const char *numbers;
 	enum mps_log_kind kind;
 	const char *source;
 } patterns[] = {
 	{ "Starting new server ", NULL, "s", MPS_LOG_SERVER_STARTED, "control, R470 to R580" },
 	{ "NEW SERVER ", ": Ready", "s", MPS_LOG_SERVER_READY, "control, R470 to R580" },
-	{ "exited with status", NULL, "x", MPS_LOG_SERVER_EXITED, "control, R470 to R580" },
+	{ "Server ", "exited with status ", "sx", MPS_LOG_SERVER_EXITED, "control, R470 to R580" },
 	{ "Server encountered a fatal exception", NULL, "", MPS_LOG_FAULT,
 		"control, R470 to R580" },
 	{ "is handling a fatal GPU error", NULL, "", MPS_LOG_FAULT,
@@ -94,10 +93,13 @@ static bool matches(const struct pattern *pattern, const char *text, struct mps_
 			event->client = number;
 		else if (pattern->numbers[0] == SERVER)
 			event->server = number;
-		else if (pattern->numbers[0] == STATUS)
-			event->status = number;
 	}
-	return !pattern->after || strstr(end, pattern->after);
+	if (!pattern->after)
+		return true;
+	at = strstr(end, pattern->after);
+	if (at && pattern->numbers[0] && pattern->numbers[1] == STATUS)
+		event->status = number_at(at + strlen(pattern->after), &end);
+	return at != NULL;
 }
 
 bool mps_log_parse(const char *line, int32_t faulty, struct mps_log_event *ret_event)
@@ -113,10 +115,6 @@ bool mps_log_parse(const char *line, int32_t faulty, struct mps_log_event *ret_e
 			continue;
 		event.server = is_control ? 0 : pid;
 		if (!matches(&patterns[i], text, &event))
-			continue;
-		/* "Server 29742 exited with status 1" has two */
-		if (event.kind == MPS_LOG_SERVER_EXITED &&
-			sscanf(text, "%*[^0-9]%d", &event.server) != 1)
 			continue;
 		text_copy(event.line, sizeof(event.line), text);
 		text_clean(event.line);
