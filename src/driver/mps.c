@@ -20,9 +20,10 @@
 #include <stdlib.h>
 
 enum {
-	LOOK_EVERY_MS = 20, /* where the kernel tells no change of the logs */
+	READ_EVERY_MS = 20, /* where the kernel tells no change of the logs */
 	LOG_MAX = 64 << 20,
 };
+#define LOOK_EVERY_NS 100000000ull
 
 static int check_limits(const struct mps_limits *limits, struct error *err)
 {
@@ -129,30 +130,49 @@ static int server_ended(
 		words, words[0] ? ")" : "", control->log);
 }
 
-/* Until the server is ready, or in a fault that it had before; fails when it ends. */
+/* Reads the news: true if the server may be ready; -ENODEV if it ended. */
+static int read_news(const struct mps_control *control, struct mps_log *log, struct error *err)
+{
+	struct mps_log_event event;
+	bool is_told = false;
+
+	while (mps_log_next(log, &event) > 0) {
+		if (event.kind == MPS_LOG_SERVER_EXITED)
+			return server_ended(control, &event, err);
+		is_told |= event.kind == MPS_LOG_SERVER_READY;
+	}
+	return is_told;
+}
+
+/*
+ * Until the server is ready, or in a fault that it had before; fails when it ends. Each look is
+ * written to the log by the daemon: it is taken when the log says so, and from time to time.
+ */
 static int await_server(struct mps_control *control, struct mps_log *log, struct mps_seen *ret_seen,
 	struct error *err)
 {
+	uint64_t next_look_ns = 0;
+
 	for (;;) {
 		struct pollfd news = { .fd = mps_log_fd(log), .events = POLLIN };
-		struct mps_log_event event;
-		int r;
+		int r = read_news(control, log, err);
 
-		while (mps_log_next(log, &event) > 0) {
-			if (event.kind == MPS_LOG_SERVER_EXITED)
-				return server_ended(control, &event, err);
-		}
-		r = look(control, ret_seen, err);
-		if (r < 0 && mps_control_left(control) > 0)
+		if (r < 0)
 			return r;
-		if (r == 0 &&
-			(ret_seen->state == MPS_SEEN_READY || ret_seen->state == MPS_SEEN_FAULT))
-			return 0;
+		if (r > 0 || now_ns() >= next_look_ns) {
+			r = look(control, ret_seen, err);
+			if (r < 0 && mps_control_left(control) > 0)
+				return r;
+			if (r == 0 && (ret_seen->state == MPS_SEEN_READY ||
+					      ret_seen->state == MPS_SEEN_FAULT))
+				return 0;
+			next_look_ns = now_ns() + LOOK_EVERY_NS;
+		}
 		if (mps_control_left(control) == 0)
 			return error_set(err, -ETIMEDOUT,
 				"the MPS server for user %u on %s was not ready in time (see %s)",
 				control->spec->uid, control->spec->device, control->log);
-		poll(&news, 1, LOOK_EVERY_MS);
+		poll(&news, 1, READ_EVERY_MS);
 	}
 }
 
