@@ -103,16 +103,19 @@ struct mps_seen {
 };
 
 /*
- * Makes the directories, starts the control daemon or adopts ours that runs there, sets the limits
- * and starts the server; returns when it is ready. On an error a control daemon that was started
- * here is ended and its directories are removed; one that was adopted stays as it was.
+ * Makes the directories, starts the control daemon or adopts ours that runs there (in whatever
+ * language), sets the limits and starts the server; returns when it is ready, or is found in a
+ * fault (seen.state). On an error a control daemon that was started here is ended and its
+ * directories are removed; one that was adopted stays as it was. Only root can do it for another
+ * user.
  */
 int mps_start(const struct mps_spec *spec, uint64_t deadline_ns, struct mps_seen *ret_seen,
 	struct error *err);
 /* State and clients: MPS_SEEN_GONE is an answer, no error. */
 int mps_look(const struct mps_spec *spec, uint64_t deadline_ns, struct mps_seen *ret_seen,
 	struct error *err);
-/* The limits (spec->limits) of all clients that come from now on; read back. */
+/* The limits (spec->limits) of all clients that come from now on; read back, as far as NVIDIA's
+ * program shows them (tenths of a percent, whole gigabytes). v3 takes whole percents. */
 int mps_set_limits(const struct mps_spec *spec, uint64_t deadline_ns, struct error *err);
 /*
  * A share of the server: a v3 namespace, a static partition (part->partition is filled in); with

@@ -311,6 +311,16 @@ int mps_control_start(struct mps_control *control, struct error *err)
 
 /* ---- ending it by force ---- */
 
+/* What somebody else calls so, with our directory in its environment, is his. */
+static bool is_of(const struct mps_control *control, pid_t pid)
+{
+	AUTO_FREE char *directory = must_asprintf("/proc/%d", (int)pid);
+	struct stat st;
+
+	return stat(directory, &st) == 0 &&
+	       (st.st_uid == geteuid() || st.st_uid == control->spec->uid);
+}
+
 static void kill_one(const struct mps_process *process, int pidfd)
 {
 	uint64_t start_ticks;
@@ -342,11 +352,12 @@ int mps_control_kill(struct mps_control *control, struct error *err)
 		unsigned n = mps_process_find(names[i], control->pipe, process, SERVERS_MAX);
 
 		for (unsigned k = 0; k < n; k++) {
+			if (!is_of(control, process[k].pid))
+				continue;
 			if (!kill_and_wait(&process[k], mps_control_left(control)))
 				return error_set(err, -ETIMEDOUT,
-					"%s (process %d) was killed and does not end: it is stuck "
-					"in "
-					"the driver",
+					"%s (process %d) was killed and does not end: the "
+					"driver has it",
 					names[i], (int)process[k].pid);
 		}
 	}
