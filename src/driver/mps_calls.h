@@ -6,6 +6,7 @@
 #include "driver/mps.h"
 
 struct error;
+struct spawn;
 
 enum { MPS_PATH_MAX = MPS_DIR_MAX + 8 };
 #define MPS_CONTROL_NAME "nvidia-cuda-mps-control"
@@ -67,6 +68,12 @@ int mps_control_start(struct mps_control *control, struct error *err);
 int mps_control_kill(struct mps_control *control, struct error *err);
 /* Until the deadline; 0 when it is over. */
 uint64_t mps_control_left(const struct mps_control *control);
+/* ---- mps_ask.c: NVIDIA's program, run ---- */
+
+/* Runs it until the deadline, in the environment of this daemon; its answer without the last
+ * newline. As spawn_run. */
+int mps_run(struct mps_control *control, const struct spawn *what, struct buf *answer,
+	struct error *err);
 /*
  * Runs the front end, with `input` or with words on its command line (NULL at their end; NULL:
  * none): its answer without the last newline. -ENOENT if no daemon is there, -ETIMEDOUT if it does
@@ -77,6 +84,8 @@ int mps_ask(struct mps_control *control, const char *input, const char *const *w
 /* The daemon did not do as told: -EINVAL with its words. */
 int mps_refused(const struct buf *answer, struct error *err, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+/* An answer as one line, for a sentence; "nothing" if it is empty. */
+const char *mps_words(const struct buf *answer, char ret_text[200]);
 
 /* ---- mps_dir.c: its directories ---- */
 
@@ -95,6 +104,13 @@ char *mps_process_variable(pid_t pid, const char *name);
 /* Processes of that name with this pipe directory: how many. */
 unsigned mps_process_find(
 	const char *name, const char *pipe, struct mps_process *ret_processes, unsigned max);
+
+/* ---- mps.c ---- */
+
+/* -EINVAL for more than there is of a GPU. */
+int mps_check_limits(const struct mps_limits *limits, struct error *err);
+/* All of *ret_seen, of a daemon that runs. */
+int mps_control_look(struct mps_control *control, struct mps_seen *ret_seen, struct error *err);
 
 /* ---- mps_limits.c: amounts as NVIDIA's program writes them ---- */
 

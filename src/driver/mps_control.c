@@ -10,7 +10,6 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/io.h"
-#include "base/list.h"
 #include "base/spawn.h"
 #include "driver/mps_calls.h"
 #include "driver/process.h"
@@ -19,16 +18,12 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
 enum { SERVERS_MAX = 16 };
 #define LISTENS_WITHIN_NS 3000000000ull
-
-extern char **environ;
 
 /* In order of preference. */
 static const struct mps_dialect *const dialects[] = { &mps_dialect_v3, &mps_dialect_v2,
@@ -151,124 +146,7 @@ uint64_t mps_control_left(const struct mps_control *control)
 	return now < control->until_ns ? control->until_ns - now : 0;
 }
 
-/* ---- running NVIDIA's program ---- */
-
-/* What it must not get from us: other GPUs, other MPS directories, our own service manager. */
-static bool is_inherited(const char *variable)
-{
-	static const char *const not_inherited[] = { "CUDA_", "NVIDIA_",
-		"NOTIFY_SOCKET=", "LISTEN_", "WATCHDOG_", "MAINPID=", "PATH=" };
-
-	for (unsigned i = 0; i < ARRAY_SIZE(not_inherited); i++) {
-		if (text_starts(variable, not_inherited[i]))
-			return false;
-	}
-	return true;
-}
-
-/* The words of its environment; the last five are the caller's to free. */
-struct environment {
-	VEC(const char *) word;
-	char *own[5];
-};
-
-static void environment_done(struct environment *environment)
-{
-	for (unsigned i = 0; i < ARRAY_SIZE(environment->own); i++)
-		free(environment->own[i]);
-	vec_done(&environment->word);
-}
-
-static void environment_init(struct environment *environment, const struct mps_control *control)
-{
-	*environment = (struct environment){ 0 };
-	for (char **p = environ; *p; p++) {
-		if (is_inherited(*p))
-			*vec_add(&environment->word) = *p;
-	}
-	/* the daemon finds its server on PATH */
-	environment->own[0] =
-		must_asprintf("PATH=%s:/usr/bin:/usr/sbin:/sbin", getenv("PATH") ?: "/bin");
-	environment->own[1] = must_asprintf("CUDA_MPS_PIPE_DIRECTORY=%s", control->pipe);
-	environment->own[2] = must_asprintf("CUDA_MPS_LOG_DIRECTORY=%s", control->log);
-	environment->own[3] = must_asprintf("CUDA_VISIBLE_DEVICES=%s", control->spec->device);
-	environment->own[4] = must_asprintf(
-		"CUDA_MPS_PROTOCOL_VERSION=%d", control->dialect->interface == MPS_V3 ? 3 : 2);
-	for (unsigned i = 0; i < ARRAY_SIZE(environment->own); i++)
-		*vec_add(&environment->word) = environment->own[i];
-	vec_add(&environment->word);
-}
-
-static void trim(struct buf *text)
-{
-	while (text->length > 0 && text->text[text->length - 1] == '\n')
-		text->text[--text->length] = '\0';
-}
-
-/* Its words as one line, for a sentence. */
-static const char *words_of(const struct buf *answer, char ret_text[200])
-{
-	text_copy(ret_text, 200, buf_text(answer));
-	text_clean(ret_text);
-	return ret_text[0] ? ret_text : "nothing";
-}
-
-static int run(struct mps_control *control, const struct spawn *what, struct buf *answer,
-	struct error *err)
-{
-	CLEANUP(environment_done) struct environment environment = { 0 };
-	struct spawn spawn = *what;
-	uint64_t left_ns = mps_control_left(control);
-	int r;
-
-	if (left_ns == 0)
-		return error_set(err, -ETIMEDOUT,
-			"the MPS control daemon of %s did not answer in time", control->spec->dir);
-	environment_init(&environment, control);
-	spawn.environment = environment.word.at;
-	r = spawn_run(&spawn, left_ns, answer, err);
-	if (r == -ETIMEDOUT)
-		return error_set(err, -ETIMEDOUT,
-			"the MPS control daemon of %s (process %d) does not answer",
-			control->spec->dir, (int)control->process.pid);
-	trim(answer);
-	return r;
-}
-
-int mps_ask(struct mps_control *control, const char *input, const char *const *words,
-	struct buf *answer, struct error *err)
-{
-	VEC(const char *) argv = { 0 };
-	char text[200];
-	int r;
-
-	*vec_add(&argv) = control->program.path;
-	for (; words && *words; words++)
-		*vec_add(&argv) = *words;
-	vec_add(&argv);
-	buf_clear(answer);
-	r = run(control, &(struct spawn){ .argv = argv.at, .input = input }, answer, err);
-	vec_done(&argv);
-	if (r <= 0)
-		return r;
-	if (strstr(buf_text(answer), "Cannot find MPS control daemon"))
-		return error_set(
-			err, -ENOENT, "no MPS control daemon listens in %s", control->pipe);
-	return error_set(
-		err, -EIO, "NVIDIA's MPS control program says \"%s\"", words_of(answer, text));
-}
-
-int mps_refused(const struct buf *answer, struct error *err, const char *format, ...)
-{
-	char what[256], text[200];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(what, sizeof(what), format, args);
-	va_end(args);
-	return error_set(err, -EINVAL, "%s: NVIDIA's MPS control program says \"%s\"", what,
-		words_of(answer, text));
-}
+/* ---- starting it ---- */
 
 /* Its starter returns when it is about to listen (R535), or listens (R550). */
 static int await_daemon(struct mps_control *control, struct error *err)
@@ -298,14 +176,14 @@ int mps_control_start(struct mps_control *control, struct error *err)
 	const char *argv[] = { control->program.path, "-d", option[0], option[1], NULL };
 	AUTO_BUF answer = { 0 };
 	char text[200];
-	int r = run(control, &(struct spawn){ .argv = argv, .is_daemon = true }, &answer, err);
+	int r = mps_run(control, &(struct spawn){ .argv = argv, .is_daemon = true }, &answer, err);
 
 	if (r < 0)
 		return r;
 	if (r > 0)
 		return error_set(err, -EIO,
 			"the MPS control daemon did not start in %s: it says \"%s\"",
-			control->spec->dir, words_of(&answer, text));
+			control->spec->dir, mps_words(&answer, text));
 	return await_daemon(control, err);
 }
 
