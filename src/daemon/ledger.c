@@ -36,12 +36,16 @@ enum statement {
 	SQL_N,
 };
 
+/* Leases end in any order: the greatest number stays. */
+static const char lease_last[] = "INSERT INTO meta VALUES ('last_lease', ?1) ON CONFLICT (key) "
+				 "DO UPDATE SET value = max(value, excluded.value)";
+
 static const char *const sql[SQL_N] = {
 	[SQL_BEGIN] = "BEGIN",
 	[SQL_COMMIT] = "COMMIT",
 	[SQL_LEASE_PUT] = "INSERT OR REPLACE INTO lease VALUES (?1, ?2)",
 	[SQL_LEASE_DROP] = "DELETE FROM lease WHERE id = ?1",
-	[SQL_LEASE_LAST] = "INSERT OR REPLACE INTO meta VALUES ('last_lease', ?1)",
+	[SQL_LEASE_LAST] = lease_last,
 	[SQL_ORIGIN_PUT] = "INSERT OR REPLACE INTO origin VALUES (?1, ?2, ?3, ?4)",
 	[SQL_ORIGIN_DROP] = "DELETE FROM origin WHERE uuid = ?1 AND profile = ?2 AND start = ?3",
 	[SQL_TXN_BEGIN] = "INSERT INTO txn (what) VALUES (?1)",

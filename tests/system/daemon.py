@@ -261,6 +261,18 @@ def only_administrators_change_gpus_and_only_owners_release():
 
 
 @claim
+def no_lease_gets_the_number_of_one_before_it_however_those_ended():
+    with started() as node:
+        ids = [node.lease(name)["lease"]["id"] for name in ("a", "b", "c")]
+        for name in ("c", "a", "b"):
+            node.post("/v1/leases/%s/release" % name, {})
+        node.wait_for(lambda: not node.leases(), "all leases to end")
+        node.kill()
+        node.start()
+        true(node.lease("d")["lease"]["id"] not in ids, ids)
+
+
+@claim
 def a_lost_gpu_gets_no_leases_until_it_is_back():
     with started("h200", config="health-interval: 200ms\n") as node:
         node.sim("lose", "0")
