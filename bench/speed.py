@@ -40,12 +40,12 @@ def layout(gpus, mig):
 
 
 @contextlib.contextmanager
-def started(machine, **options):
+def started(machine, sim=(), **options):
     memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
     run_dir = tempfile.mkdtemp(prefix="carve-bench-", dir=memory)
     try:
         # plain files for /proc and /sys: through FUSE they would take a hundred times what a kernel takes
-        with Node(machine, options=["--plain"], **options) as node:
+        with Node(machine, options=["--plain", *sim], **options) as node:
             node.env["CARVE_RUN_DIR"] = run_dir
             node.socket = os.path.join(run_dir, "api.sock")
             node.start()
@@ -172,6 +172,60 @@ def changes(runs=3):
         % (runs, theirs, anew, ours / theirs))
 
 
+def run_mps(node, runs=100):
+    """A job in a server that runs already, of one size with the others and of another."""
+    node.lease("keeps", mechanism="mps", gpu="0", memory="4Gi", compute=10)
+    for what, size in (("like the others", "4Gi"), ("larger than all others", "8Gi")):
+        carve = [system.CARVE, "run", "--mechanism", "mps", "--gpu", "0", "--memory", size, "--compute", "10%", "--"]
+        got = numbers(tool("bench_start", runs, system.own_cgroup() or "-", *carve, env=node.env))
+        more = (got["carve"] - got["plain"]) / 1e3
+        row("a job in a running MPS share, %s: more than true" % what, "%.2f ms" % more, "10 ms", more <= 10,
+            "%d runs; true: %.2f ms" % (runs, got["plain"] / 1e3))
+    node.post("/v1/leases/keeps/release", {})
+
+
+def start_by_hand(node):
+    """What a control daemon and its server take to start, the front end's way: milliseconds."""
+    with tempfile.TemporaryDirectory() as folder:
+        env = dict(node.env, CUDA_MPS_PIPE_DIRECTORY=folder, CUDA_MPS_LOG_DIRECTORY=folder,
+                   CUDA_VISIBLE_DEVICES=node.get("/v1/gpus/1")["gpu"]["uuid"])
+
+        def ask(words):
+            return subprocess.run(["nvidia-cuda-mps-control"], env=env, input=words + "\n", stdout=subprocess.PIPE,
+                                  universal_newlines=True, check=True).stdout
+
+        begin = time.monotonic()
+        subprocess.run(["nvidia-cuda-mps-control", "-d"], env=env, check=True)
+        ask("start_server -uid %d" % os.getuid())
+        while not ask("get_server_list").strip():
+            pass
+        while "ACTIVE" not in ask("get_server_status " + ask("get_server_list").split()[0]):
+            pass
+        took = (time.monotonic() - begin) * 1e3
+        ask("quit")
+    return took
+
+
+def recovery(node, runs=9):
+    """From a client's fatal fault until its server takes clients again."""
+    ours, theirs = [], []
+    for _ in range(runs):
+        theirs.append(start_by_hand(node))
+        job = node.spawn("run", "--mechanism", "mps", "--gpu", "0", "--memory", "4Gi", "--", system.SIM, "hold", "--stay",
+                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        server = node.wait_for(lambda: (node.get("/v1/gpus/0")["gpu"]["mps"]["servers"] or [{}])[0].get("clients") and
+                               node.get("/v1/gpus/0")["gpu"]["mps"]["servers"][0]["server_pid"], "a client")
+        begin = time.monotonic()
+        node.sim("inject", "mps-fault:server=%d" % server)
+        node.wait_for(lambda: [s for s in node.get("/v1/gpus/0")["gpu"]["mps"]["servers"]
+                               if s["state"] == "ready" and s["server_pid"] != server], "it to be back")
+        ours.append((time.monotonic() - begin) * 1e3)
+        job.wait()
+    took, own = statistics.median(ours), statistics.median(theirs)
+    row("an MPS server after a fatal fault: back in service", "%.0f ms" % took, "%.0f + 500 ms" % own,
+        took <= own + 500, "%d runs, %.0f to %.0f ms; started by hand: %.0f ms" % (runs, min(ours), max(ours), own))
+
+
 def show():
     head = ("what", "measured", "bound", "", "beside it")
     widths = [max(len(line[i]) for line in [head, *rows]) for i in range(len(head))]
@@ -191,6 +245,10 @@ with started(os.path.join(HERE, "node16.yaml")) as full:
     memory(full)
     restart(full)
 changes()
+with started(os.path.join(HERE, "node-mps.yaml"), config="mps: {idle: 1h}\nhealth-interval: 100ms\n",
+             sim=["--mps-start", "0"]) as node:
+    run_mps(node)
+    recovery(node)
 loads += ", %.1f" % os.getloadavg()[0]
 show()
 sys.exit(0)

@@ -80,6 +80,13 @@ void api_get_share(struct call *call)
 	if (gpu_find(daemon->gpus, daemon->n_gpus, call->arg, &gpu, NULL) == 0 &&
 		daemon->gpus[gpu].whole_allowed) {
 		share = render_share(daemon, gpu, NULL, NULL);
+	} else if (share_is_mps_name(call->arg)) {
+		if (share_find_mps(daemon->gpus, daemon->n_gpus, call->arg, &gpu, &instance, &err) <
+			0) {
+			call_fail_error(call, API_NOT_FOUND, &err);
+			return;
+		}
+		share = render_mps_share(daemon, gpu, &daemon->gpus[gpu].mps[instance]);
 	} else if (share_find(daemon->gpus, daemon->n_gpus, call->arg, &gpu, &instance, &ci, &err) <
 		   0) {
 		call_fail_error(call, API_NOT_FOUND, &err);

@@ -10,14 +10,19 @@
 #include "daemon/gpus.h"
 #include "daemon/leases.h"
 #include "daemon/ledger.h"
+#include "daemon/mps.h"
 #include "daemon/unleased.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <systemd/sd-event.h>
 
 /* systemd's own default stop time-out is 90 s */
 #define SERVICE_DEADLINE_NS (95ULL * 1000000000)
+/* MPS servers that end: how often it is looked, and how long it waits for them. */
+#define SERVERS_AGAIN_NS (20 * 1000000ULL)
+#define SERVERS_WAIT_NS	 (15 * 1000000000ULL)
 
 static void say(struct operation *operation, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
@@ -38,6 +43,7 @@ static void say(struct operation *operation, const char *format, ...)
 
 static void operation_free(struct operation *operation)
 {
+	sd_event_source_disable_unref(operation->timer);
 	list_remove(&operation->link);
 	layout_done(&operation->layout);
 	vec_done(&operation->pins);
@@ -208,6 +214,33 @@ static void collect_pins(struct operation *operation, const struct plan *plan)
 	}
 }
 
+static void do_steps(struct operation *operation);
+
+static int on_quiet(sd_event_source *source, uint64_t usec, void *context)
+{
+	struct operation *operation = context;
+
+	operation->timer = sd_event_source_disable_unref(operation->timer);
+	do_steps(operation);
+	return 0;
+}
+
+/* MPS servers without leases are in nobody's way: they end before their GPUs are changed. True: it
+ * goes on when they have. */
+static bool waits_for_servers(struct operation *operation, const struct plan *plan)
+{
+	uint32_t gpus = 0;
+
+	for (unsigned i = 0; i < plan->n_steps; i++)
+		if (step_is_on_hardware(&plan->step[i]))
+			gpus |= 1u << plan->step[i].gpu;
+	if (mps_stop_idle(operation->daemon, gpus) == 0 || operation->waited_ns >= SERVERS_WAIT_NS)
+		return false;
+	operation->waited_ns += SERVERS_AGAIN_NS;
+	return sd_event_add_time_relative(operation->daemon->loop, &operation->timer,
+		       CLOCK_MONOTONIC, SERVERS_AGAIN_NS / 1000, 1000, on_quiet, operation) >= 0;
+}
+
 /* Plans anew: while services were stopped, leases may have come and gone. */
 static void do_steps(struct operation *operation)
 {
@@ -217,6 +250,10 @@ static void do_steps(struct operation *operation)
 	char what[32];
 	int r = plan_layout(daemon->gpus, daemon->n_gpus, &operation->layout, &plan, &err);
 
+	if (r == 0 && waits_for_servers(operation, &plan)) {
+		plan_done(&plan);
+		return;
+	}
 	if (r == 0)
 		r = check_plan(daemon, &plan, operation->may_reset, &err);
 	if (r < 0) {

@@ -2,7 +2,7 @@
 #pragma once
 /*
  * Applies: a layout brought about as one operation that a caller can follow. Services in the way
- *are stopped first and started again whatever happens, a killed daemon included.
+ * are stopped first and started again whatever happens, a killed daemon included.
  *
  *	stop services --> steps (executor) --> pins --> start services --> done
  */
@@ -47,6 +47,8 @@ struct operation {
 	struct remembered remembered; /* text NULL: it is not to be */
 	bool is_restore;	      /* the last layout, made again after a boot */
 	uint32_t unmanage;	      /* mask of GPUs that are unmanaged once it is done */
+	sd_event_source *timer;	      /* while idle MPS servers end */
+	uint64_t waited_ns;	      /* so long already */
 };
 
 /*

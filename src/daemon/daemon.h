@@ -18,6 +18,7 @@ struct guard;
 struct http;
 struct lease_over;
 struct ledger;
+struct mps_foreign;
 struct worker;
 struct services;
 
@@ -55,6 +56,13 @@ struct daemon {
 	struct list tenants;
 	struct list operations; /* applies, the last few */
 	uint64_t last_operation;
+
+	struct list mps_servers;	 /* ours: daemon/mps.h */
+	struct list mps_buried;		 /* those that are forgotten in the loop's next round */
+	struct mps_foreign *mps_foreign; /* control daemons of others */
+	unsigned n_mps_foreign, mps_looks;
+	struct worker *mps_finder;
+	bool mps_finding;
 
 	struct guard *guard;
 	struct http *http;

@@ -15,10 +15,10 @@
 
 /*
  * Each GPU of a transaction is a lane. Going forward, a lane walks its steps; after a failure no
- *lane begins another step, and when the steps in flight have answered, every lane walks its undo
- *list: the inverses of the steps that were done or may have been (a call that hung or crashed),
- *last first. Steps are idempotent, so undoing what was not done is harmless. A reset belongs after
- *the mode change it makes effective, also on the way back.
+ * lane begins another step, and when the steps in flight have answered, every lane walks its undo
+ * list: the inverses of the steps that were done or may have been (a call that hung or crashed),
+ * last first. Steps are idempotent, so undoing what was not done is harmless. A reset belongs after
+ * the mode change it makes effective, also on the way back.
  *
  *	FORWARD --all steps done--> CLOSING --> done(0)
  *	   '--a step failed--> UNDOING --all undone, or lanes broken--> CLOSING --> done(code)
@@ -102,6 +102,13 @@ static void record_origins(struct txn *txn)
 			else if (step->kind == STEP_DESTROY)
 				gpu_set_origin(txn->daemon, lane->gpu, step->profile_id,
 					step->start, SHARE_FOREIGN);
+			else if (step->kind == STEP_ADD_MPS || step->kind == STEP_DROP_MPS)
+				gpu_set_mps(txn->daemon, lane->gpu, step->mps,
+					step->kind == STEP_ADD_MPS);
+			else if (step->kind == STEP_COMPUTE_MODE)
+				gpu_set_former_mode(txn->daemon, lane->gpu,
+					step->mode == COMPUTE_EXCLUSIVE_PROCESS ? &step->mode_before
+										: NULL);
 		}
 	}
 }
@@ -164,7 +171,7 @@ static void on_step_done(void *context, const struct work_answer *answer)
 	struct daemon *daemon = txn->daemon;
 	unsigned number = lane->next - 1;
 	struct txn_step *step = &txn->steps[number];
-	char doing[160], said[180];
+	char doing[160], said[200];
 
 	lane->in_flight = false;
 	step_text(&step->step, doing, sizeof(doing));
@@ -190,13 +197,27 @@ static void on_step_done(void *context, const struct work_answer *answer)
 	advance(txn);
 }
 
+/* What is in Carve's own books only is done at once: the end of the transaction writes it there. */
+static void skip_books(struct lane *lane)
+{
+	struct txn *txn = lane->txn;
+
+	while (lane->next < lane->first + lane->n &&
+		!step_is_on_hardware(&txn->steps[lane->next].step)) {
+		txn->steps[lane->next++].fate = FATE_DONE;
+		txn->n_done++;
+	}
+}
+
 /* Begins the lane's next step; false if it has none. */
 static bool begin_step(struct lane *lane)
 {
 	struct txn *txn = lane->txn;
 	struct work_order order = { .op = WORK_DO };
-	unsigned number = lane->next;
+	unsigned number;
 
+	skip_books(lane);
+	number = lane->next;
 	if (number == lane->first + lane->n)
 		return false;
 	lane->next++;
@@ -260,7 +281,7 @@ static void list_undo(struct lane *lane)
 		const struct txn_step *step = &txn->steps[k];
 		bool is_mode = step->step.kind == STEP_MODE_ON || step->step.kind == STEP_MODE_OFF;
 
-		if (step->step.gpu != lane->gpu ||
+		if (step->step.gpu != lane->gpu || !step_is_on_hardware(&step->step) ||
 			(step->fate != FATE_DONE && step->fate != FATE_UNSURE))
 			continue;
 		if (step->step.kind == STEP_RESET) {

@@ -7,7 +7,9 @@
 #include "daemon/executor.h"
 #include "daemon/leases.h"
 #include "daemon/ledger.h"
+#include "daemon/mps.h"
 #include "daemon/unleased.h"
+#include "driver/process.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -68,16 +70,46 @@ void gpu_rebuild(struct daemon *daemon, unsigned index)
 
 		instance->origin = known;
 	}
-	gpu->whole_allowed = !gpu->seen.mig_on && !gpu->seen.mig_pending;
 	gpu->whole_lease = 0;
-	gpu->whole_in_use = gpu->whole_allowed && gpu->seen.n_processes > 0;
+	gpu->n_mps = 0;
+	for (size_t i = 0; i < runtime->mps.n && gpu->n_mps < MPS_SHARES_MAX; i++)
+		gpu->mps[gpu->n_mps++] = runtime->mps.at[i];
+	mps_show(daemon, index);
 	leases_mark(daemon, index);
+	gpu->whole_allowed = !gpu->seen.mig_on && !gpu->seen.mig_pending && runtime->mps.n == 0;
+	gpu->whole_in_use = !gpu->seen.mig_on && gpu->seen.n_processes > 0;
 }
 
 void gpu_saw(struct daemon *daemon, unsigned gpu, const struct gpu_seen *seen)
 {
 	daemon->runtime[gpu].truth = *seen;
 	daemon->runtime[gpu].failed_looks = 0;
+	gpu_rebuild(daemon, gpu);
+}
+
+static bool gpu_has_process(const struct gpu_seen *seen, uint32_t gi, uint32_t ci)
+{
+	for (unsigned i = 0; i < seen->n_processes; i++)
+		if (seen->process[i].gi == gi &&
+			(seen->process[i].ci == ci || seen->process[i].ci == UINT32_MAX))
+			return true;
+	return false;
+}
+
+void gpu_forget_dead(struct daemon *daemon, unsigned gpu)
+{
+	struct gpu_seen *seen = &daemon->runtime[gpu].truth;
+	unsigned n = 0;
+	uint64_t started;
+
+	for (unsigned i = 0; i < seen->n_processes; i++)
+		if (process_started(seen->process[i].pid, &started) == 0)
+			seen->process[n++] = seen->process[i];
+	seen->n_processes = n;
+	for (unsigned i = 0; i < seen->n_instances; i++)
+		for (unsigned c = 0; c < seen->instance[i].n_ci; c++)
+			seen->instance[i].ci[c].has_users &= gpu_has_process(
+				seen, seen->instance[i].gi, seen->instance[i].ci[c].id);
 	gpu_rebuild(daemon, gpu);
 }
 
@@ -147,6 +179,7 @@ static void on_look(void *context, const struct work_answer *answer)
 		leases_check_shares(daemon, gpu);
 	}
 	leases_check_unleased(daemon, gpu);
+	mps_note_clients(daemon, gpu);
 	if (daemon->driver_let_go)
 		driver_let_go(daemon);
 	leases_pump(daemon);
@@ -203,6 +236,40 @@ void gpu_set_origin(struct daemon *daemon, unsigned gpu, uint32_t profile_id, ui
 	ledger_origin_put(daemon->ledger, uuid, profile_id, start, origin);
 }
 
+void gpu_set_mps(struct daemon *daemon, unsigned gpu, struct mps_share share, bool is_there)
+{
+	struct gpu_runtime *runtime = &daemon->runtime[gpu];
+	const struct mps_share *other = mps_share_find(&daemon->gpus[gpu], share.number);
+	size_t at = 0;
+
+	if (is_there && other && !other->is_pinned)
+		share.number = mps_number_free(&daemon->gpus[gpu]);
+	while (at < runtime->mps.n && runtime->mps.at[at].number != share.number)
+		at++;
+	if (is_there && at == runtime->mps.n)
+		vec_add(&runtime->mps);
+	if (is_there)
+		runtime->mps.at[at] = share;
+	else if (at < runtime->mps.n)
+		runtime->mps.at[at] = runtime->mps.at[--runtime->mps.n];
+	ledger_mps_share_put(daemon->ledger, daemon->gpus[gpu].facts.uuid, &share, is_there);
+	/* the next one takes a number that is free then */
+	gpu_rebuild(daemon, gpu);
+}
+
+void gpu_set_former_mode(struct daemon *daemon, unsigned gpu, const enum compute_mode *mode)
+{
+	struct gpu_runtime *runtime = &daemon->runtime[gpu];
+
+	/* of two changes one after the other, the first knows what it was like before MPS */
+	if (mode && runtime->has_former_mode)
+		return;
+	runtime->has_former_mode = mode != NULL;
+	if (mode)
+		runtime->former_mode = *mode;
+	ledger_former_mode_put(daemon->ledger, daemon->gpus[gpu].facts.uuid, mode);
+}
+
 void gpu_set_health(struct daemon *daemon, unsigned index, enum gpu_health health, const char *why)
 {
 	struct gpu *gpu = &daemon->gpus[index];
@@ -257,8 +324,13 @@ void gpu_set_managed(struct daemon *daemon, unsigned gpu, bool is_managed)
 
 		gpu_set_origin(daemon, gpu, mark.profile_id, mark.start, SHARE_FOREIGN);
 	}
+	while (!is_managed && runtime->mps.n > 0) {
+		gpu_set_mps(daemon, gpu, runtime->mps.at[0], false);
+	}
 	ledger_commit(daemon->ledger);
 	gpu_rebuild(daemon, gpu);
+	if (!is_managed)
+		mps_stop_idle(daemon, 1u << gpu);
 	store_put(daemon->ledger, key, is_managed ? "yes" : "no");
 	free(key);
 }
@@ -270,6 +342,8 @@ void gpu_set_drained(struct daemon *daemon, unsigned gpu, bool is_drained)
 	daemon->gpus[gpu].drained = is_drained;
 	store_put(daemon->ledger, key, is_drained ? "yes" : NULL);
 	free(key);
+	if (is_drained)
+		mps_stop_idle(daemon, 1u << gpu);
 }
 
 /* Managed: what was said by hand last; else what the configuration says; a simulated node all. */
@@ -311,6 +385,14 @@ static void recall_origin(void *context, const char *uuid, uint32_t profile_id, 
 			(struct origin_mark){ profile_id, start, origin };
 }
 
+static void recall_mps_share(void *context, const char *uuid, const struct mps_share *share)
+{
+	const struct recalled_gpu *gpu = context;
+
+	if (text_eq(gpu->daemon->gpus[gpu->index].facts.uuid, uuid))
+		*vec_add(&gpu->daemon->runtime[gpu->index].mps) = *share;
+}
+
 /* Once its uuid is known: what is written down of a GPU. */
 static void gpu_recall(struct daemon *daemon, unsigned index)
 {
@@ -327,6 +409,11 @@ static void gpu_recall(struct daemon *daemon, unsigned index)
 	}
 	daemon->runtime[index].origins.n = 0;
 	ledger_origins(daemon->ledger, recall_origin, &(struct recalled_gpu){ daemon, index });
+	daemon->runtime[index].mps.n = 0;
+	ledger_mps_shares(
+		daemon->ledger, recall_mps_share, &(struct recalled_gpu){ daemon, index });
+	daemon->runtime[index].has_former_mode = ledger_former_mode(
+		daemon->ledger, gpu->facts.uuid, &daemon->runtime[index].former_mode);
 	free(broken);
 	free(drained);
 	free(key);
@@ -431,7 +518,9 @@ void gpus_done(struct daemon *daemon)
 	for (unsigned i = 0; i < daemon->n_gpus; i++) {
 		worker_free(daemon->runtime[i].worker);
 		vec_done(&daemon->runtime[i].origins);
+		vec_done(&daemon->runtime[i].mps);
 		vec_done(&daemon->runtime[i].reported);
+		vec_done(&daemon->runtime[i].clients);
 	}
 	free(daemon->gpus);
 	free(daemon->runtime);

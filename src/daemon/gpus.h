@@ -18,6 +18,12 @@ struct origin_mark {
 	enum share_origin origin;
 };
 
+/* Of which lease a client of MPS is: once it is gone, nothing else tells. */
+struct client_mark {
+	int32_t pid;
+	uint64_t lease;
+};
+
 /* What the daemon keeps of a GPU beside the view. */
 struct gpu_runtime {
 	struct daemon *daemon;
@@ -29,7 +35,13 @@ struct gpu_runtime {
 	uint64_t sick_since_ns;
 	bool is_looking, has_facts;
 	VEC(struct origin_mark) origins;
+	VEC(struct mps_share) mps; /* its pinned MPS shares */
+	bool has_former_mode;	   /* MPS put it into another compute mode than it was in */
+	enum compute_mode former_mode;
+	bool mode_stays;       /* putting it back failed last time */
+	unsigned mps_failures; /* MPS servers that could not be started, one after the other */
 	VEC(int32_t) reported; /* pids whose use without a lease was told */
+	VEC(struct client_mark) clients; /* who used it through MPS when it was last looked at */
 };
 
 /* Finds the GPUs and looks at each; `ready` is called once every GPU has answered or failed to. */
@@ -43,6 +55,8 @@ int gpus_watch(struct daemon *daemon);
 void gpu_rebuild(struct daemon *daemon, unsigned index);
 /* Takes what a worker saw as the truth and rebuilds the view. */
 void gpu_saw(struct daemon *daemon, unsigned gpu, const struct gpu_seen *seen);
+/* What was seen of processes that have ended since is no longer true. */
+void gpu_forget_dead(struct daemon *daemon, unsigned gpu);
 /* Orders a look; the view follows. Facts are asked for anew after a change of MIG mode. */
 void gpu_look(struct daemon *daemon, unsigned gpu);
 void gpu_look_facts(struct daemon *daemon, unsigned gpu);
@@ -50,6 +64,11 @@ void gpu_look_facts(struct daemon *daemon, unsigned gpu);
 /* Records who made an instance (ledger and view); FOREIGN forgets it. */
 void gpu_set_origin(struct daemon *daemon, unsigned gpu, uint32_t profile_id, uint32_t start,
 	enum share_origin origin);
+/* Records that the pinned MPS share is there (by another number, where a lease has its own since),
+ * or no longer. */
+void gpu_set_mps(struct daemon *daemon, unsigned gpu, struct mps_share share, bool is_there);
+/* Records which compute mode the GPU was in before MPS; NULL: it is in it again. */
+void gpu_set_former_mode(struct daemon *daemon, unsigned gpu, const enum compute_mode *mode);
 void gpu_set_health(struct daemon *daemon, unsigned index, enum gpu_health health, const char *why);
 /* Somebody has looked at a broken GPU: it is used again. */
 void gpu_mend(struct daemon *daemon, unsigned index);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * GPU health: the regular look at events (XID, ECC), at whether the driver still answers, and at
- *use without a lease.
+ * use without a lease.
  *
  *	HEALTHY --hardware XID, double-bit ECC--> SICK --quiet for QUIET_LOOKS intervals--> HEALTHY
  *	HEALTHY --"GPU is lost", or no answer twice--> LOST --it answers again--> HEALTHY
@@ -10,6 +10,7 @@
 #include "base/io.h"
 #include "daemon/gpus.h"
 #include "daemon/leases.h"
+#include "daemon/mps.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -84,6 +85,8 @@ static int on_interval(sd_event_source *source, uint64_t usec, void *context)
 		worker_order(runtime->worker, &order, on_events, runtime);
 		gpu_look(daemon, i);
 	}
+	if (!daemon->driver_let_go)
+		mps_look_all(daemon);
 	sd_event_source_set_time_relative(source, daemon->config.health_interval_ns / 1000);
 	sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 	return 0;

@@ -384,6 +384,19 @@ bool holder_is_alive(const struct holder *holder)
 	return holder->pidfd >= 0 && poll(&p, 1, 0) == 0;
 }
 
+unsigned holder_pids(const struct holder *holder, int32_t *ret_pids, unsigned max)
+{
+	int n = 0;
+
+	if (holder->cgroup_fd >= 0) {
+		n = cgroup_pids(holder->cgroup, ret_pids, max);
+	} else if (holder->pidfd >= 0 && max > 0) {
+		ret_pids[0] = holder->pid;
+		n = 1;
+	}
+	return n > 0 ? (unsigned)n : 0;
+}
+
 void holder_signal(const struct holder *holder, int signal)
 {
 	if (holder->kind == HOLDER_RUN && holder->cgroup_fd >= 0)

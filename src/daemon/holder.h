@@ -76,6 +76,8 @@ void holder_leave(struct holder *holder);
 bool holder_ends_processes(const struct holder *holder);
 /* True while a process of it lives. */
 bool holder_is_alive(const struct holder *holder);
+/* Its processes, at most `max`: how many. */
+unsigned holder_pids(const struct holder *holder, int32_t *ret_pids, unsigned max);
 /* Sends a signal to its processes (not to those of an existing cgroup: those are their manager's).
  */
 void holder_signal(const struct holder *holder, int signal);

@@ -16,7 +16,11 @@
 #include "daemon/gpus.h"
 #include "daemon/leases.h"
 #include "daemon/ledger.h"
+#include "daemon/mps.h"
 #include "daemon/render.h"
+#include "driver/cgroup.h"
+#include "driver/dmem.h"
+#include "mechanism/bind.h"
 #include "mechanism/mechanism.h"
 #include "model/queue.h"
 
@@ -30,10 +34,34 @@
 
 enum { LEASE_TRIES = 3, REFUSALS_KEPT = 8 };
 
+/* A dynamic share is there as long as its lease. */
+static void mark_mps(struct gpu *gpu, const struct mps_share *share, uint64_t id)
+{
+	unsigned at = 0;
+
+	while (at < gpu->n_mps && gpu->mps[at].number != share->number)
+		at++;
+	if (at == gpu->n_mps && (id == 0 || at == MPS_SHARES_MAX))
+		return;
+	if (at == gpu->n_mps)
+		gpu->mps[gpu->n_mps++] = *share;
+	gpu->mps[at].lease = id;
+	gpu->mps[at].uid = share->uid;
+	gpu->mps[at].must_hold = id && share->must_hold;
+	gpu->mps[at].is_by_kernel = id && share->is_by_kernel;
+	if (id == 0 && !gpu->mps[at].is_pinned)
+		gpu->mps[at] = gpu->mps[--gpu->n_mps];
+}
+
 void lease_mark_share(const struct lease *lease, const struct lease_share *share, uint64_t id)
 {
 	struct gpu *gpu = &lease->daemon->gpus[share->gpu];
 	int at;
+
+	if (share->mechanism == MECHANISM_MPS) {
+		mark_mps(gpu, &share->mps, id);
+		return;
+	}
 
 	if (share->mechanism == MECHANISM_WHOLE) {
 		gpu->whole_lease = id;
@@ -56,13 +84,25 @@ void leases_mark(struct daemon *daemon, unsigned gpu)
 }
 
 /* What a placement will be as a share. */
-static struct lease_share share_of(const struct daemon *daemon, const struct placement *placement)
+static struct lease_share share_of(
+	const struct daemon *daemon, const struct placement *placement, uid_t uid)
 {
 	const struct gpu *gpu = &daemon->gpus[placement->gpu];
 	const struct mig_geometry *geometry = &gpu->facts.geometry;
 	const struct mig_profile *profile = &geometry->profile[placement->profile];
 	struct lease_share share = { .gpu = placement->gpu, .mechanism = placement->mechanism };
 
+	if (placement->how == PLACE_MPS) {
+		share.mps = placement->mps;
+		share.mps.uid = uid;
+		if (share.mps.number == 0)
+			share.mps.number = mps_number_free(gpu);
+		share.memory_bytes = share.mps.memory_bytes;
+		share.compute = (float)share.mps.percent;
+		share.ci_id = UINT32_MAX;
+		text_copy(share.uuid, sizeof(share.uuid), gpu->facts.uuid);
+		return share;
+	}
 	if (placement->how == PLACE_WHOLE) {
 		share.memory_bytes = gpu->facts.memory_bytes;
 		share.compute = 100;
@@ -99,14 +139,41 @@ struct quota lease_amount(const struct lease *lease)
 	return amount;
 }
 
-void lease_drop_shares(struct lease *lease)
+void lease_free_shares(struct lease *lease)
 {
-	for (unsigned i = 0; i < lease->n_shares; i++)
-		lease_mark_share(lease, &lease->share[i], 0);
-	charge_release(&lease->share_charge);
+	for (unsigned i = 0; i < lease->n_shares_made; i++) {
+		free(lease->share[i].environment);
+		free(lease->share[i].partition);
+	}
 	free(lease->share);
 	lease->share = NULL;
+	lease->n_shares = lease->n_shares_made = 0;
+}
+
+void lease_return_shares(struct lease *lease)
+{
+	unsigned n = lease->n_shares;
+
+	for (unsigned i = 0; i < n; i++)
+		lease_mark_share(lease, &lease->share[i], 0);
 	lease->n_shares = 0;
+	for (unsigned i = 0; i < n; i++)
+		if (lease->share[i].mechanism == MECHANISM_MPS)
+			mps_lease_end(lease->daemon, &lease->share[i], lease->id);
+}
+
+void lease_drop_shares(struct lease *lease)
+{
+	lease_return_shares(lease);
+	charge_release(&lease->share_charge);
+	lease_free_shares(lease);
+}
+
+struct mps_place lease_share_place(const struct lease_share *share)
+{
+	if (share->mechanism == MECHANISM_MIG)
+		return (struct mps_place){ share->profile_id, share->start, share->ci_id };
+	return share->mechanism == MECHANISM_MPS ? share->mps.place : MPS_WHOLE_GPU;
 }
 
 int lease_binding(const struct lease *lease, struct binding *ret_binding, struct error *err)
@@ -117,22 +184,26 @@ int lease_binding(const struct lease *lease, struct binding *ret_binding, struct
 		const struct gpu *gpu = &lease->daemon->gpus[share->gpu];
 		const struct mig_instance *instance = NULL;
 		const struct mig_ci *ci = NULL;
+		struct mps_place place;
 		int at, r;
 
-		if (share->mechanism == MECHANISM_MIG) {
-			at = gpu_instance_at(gpu, share->profile_id, share->start);
+		place = lease_share_place(share);
+		if (!mps_place_is_gpu(&place)) {
+			at = gpu_instance_at(gpu, place.profile_id, place.start);
 			if (at < 0)
 				return error_set(
 					err, -ENODEV, "its share on GPU %u is gone", share->gpu);
 			instance = &gpu->seen.instance[at];
 			for (unsigned c = 0; c < instance->n_ci; c++)
-				if (instance->ci[c].id == share->ci_id)
+				if (instance->ci[c].id == place.ci)
 					ci = &instance->ci[c];
 			if (!ci)
 				return error_set(err, -ENODEV,
 					"its compute instance on GPU %u is gone", share->gpu);
 		}
 		r = mechanism_of(share->mechanism)->bind(gpu, instance, ci, ret_binding, err);
+		if (r == 0 && share->environment)
+			r = bind_environment(ret_binding, share->environment, err);
 		if (r < 0)
 			return r;
 	}
@@ -146,14 +217,42 @@ static void take_uuids(struct lease *lease)
 		const struct gpu *gpu = &lease->daemon->gpus[share->gpu];
 		int at;
 
-		if (share->mechanism != MECHANISM_MIG)
+		struct mps_place place = lease_share_place(share);
+
+		if (mps_place_is_gpu(&place))
 			continue;
-		at = gpu_instance_at(gpu, share->profile_id, share->start);
+		at = gpu_instance_at(gpu, place.profile_id, place.start);
 		for (unsigned c = 0; at >= 0 && c < gpu->seen.instance[at].n_ci; c++)
-			if (gpu->seen.instance[at].ci[c].id == share->ci_id)
+			if (gpu->seen.instance[at].ci[c].id == place.ci)
 				text_copy(share->uuid, sizeof(share->uuid),
 					gpu->seen.instance[at].ci[c].uuid);
 	}
+}
+
+/*
+ * Where the kernel accounts for the GPU's memory, it holds the limit for all processes of the lease
+ * together, whatever they leave out of their environment. Only on a cgroup of ours: another's is
+ * not ours to limit.
+ */
+static void limit_by_kernel(struct lease *lease)
+{
+	struct lease_share *share = &lease->share[0];
+	const char *pci = lease->daemon->gpus[share->gpu].facts.pci, *cgroup = lease->holder.cgroup;
+	struct error err = ERROR_NONE;
+	uint64_t capacity;
+
+	if (share->mechanism != MECHANISM_MPS || !mps_place_is_gpu(&share->mps.place) ||
+		!lease->holder.owns_cgroup ||
+		dmem_capacity(cgroup_mount(), pci, &capacity, NULL) < 0)
+		return;
+	if (dmem_enable(cgroup_mount(), cgroup, &err) < 0 ||
+		dmem_set_max(cgroup_mount(), cgroup, pci, share->memory_bytes, &err) < 0) {
+		log_warning("lease L%" PRIu64 ": the kernel does not hold its memory limit: %s",
+			lease->id, err.text);
+		return;
+	}
+	share->mps.is_by_kernel = true;
+	lease_mark_share(lease, share, lease->id);
 }
 
 /* Shares are there: bind the holder. */
@@ -162,7 +261,7 @@ static void activate(struct lease *lease)
 	struct daemon *daemon = lease->daemon;
 	AUTO_FREE struct binding *binding = must_alloc(1, sizeof(*binding));
 	struct error err = ERROR_NONE;
-	char asked[REQUEST_TEXT_MAX];
+	char asked[REQUEST_TEXT_MAX], share[SHARE_NAME_MAX];
 	int r;
 
 	take_uuids(lease);
@@ -173,6 +272,7 @@ static void activate(struct lease *lease)
 		lease_fail(lease, r == -EPERM ? API_NOT_PERMITTED : API_DRIVER, err.text);
 		return;
 	}
+	limit_by_kernel(lease);
 	lease_set_reason(lease, NULL); /* of a try that failed before */
 	lease->binding = render_binding(binding);
 	lease->active_wall_ns = wall_ns();
@@ -185,31 +285,45 @@ static void activate(struct lease *lease)
 		lease->timer = sd_event_source_disable_unref(lease->timer);
 	event_add(daemon, "lease-active", (int)lease->share[0].gpu, lease->id,
 		"L%" PRIu64 " (%s) holds %s on GPU %u", lease->id,
-		request_text(&lease->request, asked), lease->share[0].uuid, lease->share[0].gpu);
+		request_text(&lease->request, asked),
+		lease->share[0].mechanism == MECHANISM_MPS
+			? mps_share_name(
+				  &daemon->gpus[lease->share[0].gpu], &lease->share[0].mps, share)
+			: lease->share[0].uuid,
+		lease->share[0].gpu);
 	lease_set_state(lease, LEASE_ACTIVE);
 }
 
-static void steps_failed(struct lease *lease, const struct txn_result *result)
+/* It cannot be made ready there: it is tried again, elsewhere if that can be. */
+static void preparing_failed(struct lease *lease, int gpu, const char *why)
 {
 	struct daemon *daemon = lease->daemon;
 
 	lease_drop_shares(lease);
 	lease->tries++;
-	if (result->gpu >= 0)
-		lease->avoid |= 1u << result->gpu;
+	if (gpu >= 0)
+		lease->avoid |= 1u << gpu;
 	if (lease->is_unwanted) {
 		lease_let_go(lease);
 		return;
 	}
-	event_add(daemon, "lease-retry", result->gpu, lease->id, "L%" PRIu64 ": %s", lease->id,
-		result->text);
+	event_add(daemon, "lease-retry", gpu, lease->id, "L%" PRIu64 ": %s", lease->id, why);
 	if (lease->tries >= LEASE_TRIES) {
-		lease_fail(lease, API_DRIVER, result->text);
+		lease_fail(lease, API_DRIVER, why);
 		return;
 	}
-	lease_set_reason(lease, result->text);
+	lease_set_reason(lease, why);
 	lease_set_state(lease, LEASE_QUEUED);
 	lease_arm_wait(lease);
+}
+
+/* The hardware is as it should be; an MPS share has its server to wait for. */
+static void steps_done(struct lease *lease)
+{
+	if (lease->share[0].mechanism == MECHANISM_MPS)
+		mps_lease_begin(lease);
+	else
+		activate(lease);
 }
 
 struct prepared {
@@ -225,10 +339,23 @@ static void on_prepared(void *context, const struct txn_result *result)
 
 	free(prepared);
 	if (lease && result->code < 0)
-		steps_failed(lease, result);
+		preparing_failed(lease, result->gpu, result->text);
 	else if (lease && lease->is_unwanted)
 		lease_let_go(lease);
 	else if (lease)
+		steps_done(lease);
+	leases_pump(daemon);
+}
+
+void lease_mps_ready(struct lease *lease, int code, const char *why)
+{
+	struct daemon *daemon = lease->daemon;
+
+	if (code < 0)
+		preparing_failed(lease, (int)lease->share[0].gpu, why);
+	else if (lease->is_unwanted)
+		lease_let_go(lease);
+	else
 		activate(lease);
 	leases_pump(daemon);
 }
@@ -244,15 +371,15 @@ static void prepare(struct lease *lease, const struct placement *placements)
 	char what[48];
 
 	for (unsigned i = 0; i < lease->n_shares; i++)
-		if (placements[i].how == PLACE_CREATE)
+		if (placements[i].how == PLACE_CREATE || placements[i].how == PLACE_MPS)
 			n += plan_placement(daemon->gpus, &placements[i], steps + n);
 	for (unsigned i = 0; i < lease->n_shares; i++)
 		lease_mark_share(lease, &lease->share[i], lease->id);
 	holder_plan(lease);
-	lease->has_steps = n > 0;
+	lease->has_steps = n > 0 || lease->share[0].mechanism == MECHANISM_MPS;
 	lease_set_state(lease, LEASE_PLACED);
 	if (n == 0) {
-		activate(lease);
+		steps_done(lease);
 		return;
 	}
 	prepared = must_alloc(1, sizeof(*prepared));
@@ -313,6 +440,8 @@ int lease_try(struct lease *lease, uint32_t avoid, uint32_t *ret_busy, struct er
 		avoid = passed;
 		r = place(daemon->gpus, daemon->n_gpus, &lease->request, avoid, placements, err);
 	}
+	if (r == PLACE_E_NO_ROOM)
+		*ret_busy |= mps_stop_idle(daemon, ~avoid);
 	if (r == PLACE_E_NEVER)
 		return lease_change_mode(lease, passed, ret_busy, err) ?: API_NEVER;
 	if (r != 0)
@@ -324,16 +453,16 @@ int lease_try(struct lease *lease, uint32_t avoid, uint32_t *ret_busy, struct er
 		if (placements[i].how != PLACE_CACHED && (busy & 1u << placements[i].gpu))
 			*ret_busy |= 1u << placements[i].gpu;
 	if (*ret_busy) {
-		error_set(err, -EBUSY, "GPU %u is being changed for another request",
+		error_set(err, -EBUSY, "GPU %u is being changed at this moment",
 			(unsigned)__builtin_ctz(*ret_busy));
 		return PLACE_E_NO_ROOM;
 	}
 	if (lease->request.explain)
 		lease->why = place_explain(daemon->gpus, daemon->n_gpus, &lease->request, avoid);
 	lease->share = must_alloc(n, sizeof(*lease->share));
-	lease->n_shares = n;
+	lease->n_shares = lease->n_shares_made = n;
 	for (unsigned i = 0; i < n; i++)
-		lease->share[i] = share_of(daemon, &placements[i]);
+		lease->share[i] = share_of(daemon, &placements[i], lease->tenant->uid);
 	amount = lease_amount(lease);
 	if (charge_take(&lease->share_charge, lease->tenant, &amount, err) != 0) {
 		lease_drop_shares(lease);

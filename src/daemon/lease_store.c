@@ -20,11 +20,24 @@
 
 static json_t *share_to_json(const struct lease *lease, const struct lease_share *share)
 {
-	return json_pack("{s:s, s:s, s:i, s:i, s:I, s:s, s:I, s:f}", "gpu",
+	json_t *json = json_pack("{s:s, s:s, s:i, s:i, s:I, s:s, s:I, s:f}", "gpu",
 		lease->daemon->gpus[share->gpu].facts.uuid, "mechanism",
 		mechanism_names[share->mechanism], "profile", (int)share->profile_id, "start",
 		(int)share->start, "ci", (json_int_t)share->ci_id, "uuid", share->uuid, "memory",
 		(json_int_t)share->memory_bytes, "compute", (double)share->compute);
+
+	if (json && share->mechanism == MECHANISM_MPS)
+		json_object_set_new(json, "mps",
+			json_pack("{s:I, s:[I, I, I], s:I, s:b, s:b, s:b, s:b, s:s*, s:s*}",
+				"number", (json_int_t)share->mps.number, "place",
+				(json_int_t)share->mps.place.profile_id,
+				(json_int_t)share->mps.place.start, (json_int_t)share->mps.place.ci,
+				"percent", (json_int_t)share->mps.percent, "pinned",
+				share->mps.is_pinned, "over_commit", share->mps.over_commit,
+				"must_hold", share->mps.must_hold, "by_kernel",
+				share->mps.is_by_kernel, "environment", share->environment,
+				"partition", share->partition));
+	return json;
 }
 
 void lease_record(struct lease *lease)
@@ -90,6 +103,27 @@ static void recall_holder(struct holder *holder, const json_t *json)
 		holder->fence_text, sizeof(holder->fence_text), text_of(json, "fence_text") ?: "");
 }
 
+static void recall_mps(const struct lease *lease, struct lease_share *share, const json_t *json)
+{
+	const json_t *place = json_object_get(json, "place");
+
+	share->mps = (struct mps_share){
+		.number = (uint32_t)number_of(json, "number"),
+		.place = { (uint32_t)json_integer_value(json_array_get(place, 0)),
+			(uint32_t)json_integer_value(json_array_get(place, 1)),
+			(uint32_t)json_integer_value(json_array_get(place, 2)) },
+		.memory_bytes = share->memory_bytes,
+		.percent = (uint32_t)number_of(json, "percent"),
+		.is_pinned = json_is_true(json_object_get(json, "pinned")),
+		.over_commit = json_is_true(json_object_get(json, "over_commit")),
+		.is_by_kernel = json_is_true(json_object_get(json, "by_kernel")),
+		.must_hold = json_is_true(json_object_get(json, "must_hold")),
+		.uid = lease->tenant->uid,
+	};
+	share->environment = copy_of(json, "environment");
+	share->partition = copy_of(json, "partition");
+}
+
 /* 0, or -ENODEV if a GPU of the lease is no longer there. */
 static int recall_shares(struct lease *lease, const json_t *shares)
 {
@@ -105,15 +139,19 @@ static int recall_shares(struct lease *lease, const json_t *shares)
 		if (gpu < 0)
 			return -ENODEV;
 		share->gpu = (uint32_t)gpu;
-		share->mechanism = text_eq(text_of(json, "mechanism"), "whole") ? MECHANISM_WHOLE
-										: MECHANISM_MIG;
+		share->mechanism = (enum mechanism)mechanism_find(text_of(json, "mechanism") ?: "");
+		if ((int)share->mechanism < 0)
+			return -ENODEV;
 		share->profile_id = (uint32_t)number_of(json, "profile");
 		share->start = (uint32_t)number_of(json, "start");
 		share->ci_id = (uint32_t)number_of(json, "ci");
 		share->memory_bytes = number_of(json, "memory");
 		share->compute = (float)json_real_value(json_object_get(json, "compute"));
 		text_copy(share->uuid, sizeof(share->uuid), text_of(json, "uuid") ?: "");
+		if (share->mechanism == MECHANISM_MPS)
+			recall_mps(lease, share, json_object_get(json, "mps"));
 		lease->n_shares++;
+		lease->n_shares_made++;
 	}
 	return 0;
 }
@@ -140,9 +178,11 @@ static bool shares_are_there(const struct lease *lease)
 		const struct lease_share *share = &lease->share[i];
 		const struct gpu *gpu = &lease->daemon->gpus[share->gpu];
 
-		if (gpu->health == GPU_LOST || share->mechanism == MECHANISM_WHOLE)
+		struct mps_place place = lease_share_place(share);
+
+		if (gpu->health == GPU_LOST || mps_place_is_gpu(&place))
 			continue;
-		if (gpu_instance_at(gpu, share->profile_id, share->start) < 0)
+		if (gpu_instance_at(gpu, place.profile_id, place.start) < 0)
 			return false;
 	}
 	return true;
@@ -246,6 +286,7 @@ static void recall(void *context, uint64_t id, const char *body)
 	lease->tenant = tenant_by_uid(recalled->daemon, (uid_t)number_of(json, "uid"));
 	request_init(&lease->request);
 	request_from_json(json_object_get(json, "request"), &lease->request, NULL);
+	lease->request.uid = lease->tenant->uid;
 	lease->name = copy_of(json, "name");
 	lease->why = copy_of(json, "why");
 	lease->reason = copy_of(json, "reason");

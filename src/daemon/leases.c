@@ -8,6 +8,7 @@
 #include "daemon/executor.h"
 #include "daemon/gpus.h"
 #include "daemon/ledger.h"
+#include "daemon/mps.h"
 #include "daemon/peers.h"
 #include "mechanism/mechanism.h"
 
@@ -64,7 +65,7 @@ static void lease_free(struct lease *lease)
 	sd_event_source_disable_unref(lease->timer);
 	holder_done(&lease->holder);
 	json_decref(lease->binding);
-	free(lease->share);
+	lease_free_shares(lease);
 	free(lease->name);
 	free(lease->why);
 	free(lease->reason);
@@ -136,6 +137,8 @@ bool driver_let_go(struct daemon *daemon)
 	for (unsigned i = 0; i < daemon->n_gpus; i++)
 		if (gpu_is_busy(daemon, i))
 			return false;
+	if (!mps_let_go(daemon))
+		return false;
 	for (unsigned i = 0; i < daemon->n_gpus; i++)
 		worker_let_go(daemon->runtime[i].worker);
 	return true;
@@ -148,9 +151,7 @@ void lease_finish(struct lease *lease, enum lease_state last)
 	bool was_queued = lease->state == LEASE_QUEUED;
 
 	holder_end(lease);
-	for (unsigned i = 0; i < lease->n_shares; i++)
-		lease_mark_share(lease, &lease->share[i], 0);
-	lease->n_shares = 0;
+	lease_return_shares(lease);
 	lease_set_state(lease, last);
 	if (lease->active_wall_ns || last == LEASE_FAILED)
 		event_add(daemon, last == LEASE_FAILED ? "lease-failed" : "lease-ended", -1,
@@ -178,6 +179,16 @@ void lease_fail(struct lease *lease, int status, const char *reason)
 	lease_finish(lease, LEASE_FAILED);
 }
 
+/* A client that is killed in the middle of its work can break its MPS server: that ends first. */
+static void kill_holder(struct lease *lease)
+{
+	lease->is_terminating = true;
+	if (lease->n_shares && lease->share[0].mechanism == MECHANISM_MPS)
+		mps_lease_terminate(lease);
+	else
+		lease_mps_terminated(lease);
+}
+
 static int on_timer(sd_event_source *source, uint64_t usec, void *context)
 {
 	struct lease *lease = context;
@@ -186,10 +197,14 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *context)
 	switch (lease->state) {
 	case LEASE_REQUESTED:
 	case LEASE_QUEUED:
-		snprintf(reason, sizeof(reason),
-			"no room came free within %s, the time given for it: %s",
-			duration_text(lease->request.wait_ns, text),
-			lease->waits_for ?: "others were before it");
+		if (!lease->request.wait_ns)
+			text_copy(reason, sizeof(reason),
+				lease->waits_for ?: "others were before it");
+		else
+			snprintf(reason, sizeof(reason),
+				"no room came free within %s, the time given for it: %s",
+				duration_text(lease->request.wait_ns, text),
+				lease->waits_for ?: "others were before it");
 		lease_fail(lease, API_TIMEOUT, reason);
 		break;
 	case LEASE_ACTIVE:
@@ -197,8 +212,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *context)
 		break;
 	case LEASE_RELEASING:
 		if (holder_ends_processes(&lease->holder) && holder_is_alive(&lease->holder)) {
-			holder_signal(&lease->holder, SIGKILL);
-			lease_arm(lease, USERS_AGAIN_NS);
+			kill_holder(lease);
 		} else {
 			lease_check_users(lease);
 		}
@@ -271,6 +285,54 @@ static void forget_users(struct daemon *daemon, const struct lease_share *share)
 	gpu->whole_in_use &= share->mechanism != MECHANISM_WHOLE;
 }
 
+/* One of the answers that it waits for before it ends. */
+static void users_answered(struct lease *lease, bool has_users)
+{
+	lease->users_open--;
+	lease->users_seen |= has_users;
+	if (lease->users_open == 0 && lease->users_seen)
+		lease_arm(lease, USERS_AGAIN_NS);
+	else if (lease->users_open == 0)
+		lease_finish(lease, lease->has_failed ? LEASE_FAILED : LEASE_ENDED);
+}
+
+void lease_mps_users(struct lease *lease, unsigned n_users)
+{
+	if (lease->state == LEASE_RELEASING && lease->users_open)
+		users_answered(lease, n_users > 0);
+}
+
+void lease_mps_terminated(struct lease *lease)
+{
+	if (!lease->is_terminating)
+		return;
+	lease->is_terminating = false;
+	if (holder_is_alive(&lease->holder))
+		holder_signal(&lease->holder, SIGKILL);
+	lease_arm(lease, USERS_AGAIN_NS);
+}
+
+void leases_mps_broke(struct daemon *daemon, const struct mps_runtime *server, const char *reason)
+{
+	struct lease *lease, *after;
+
+	list_for_each_safe (lease, after, &daemon->leases, link) {
+		if (!mps_share_of(server, lease) ||
+			(lease->state != LEASE_ACTIVE && lease->state != LEASE_RELEASING))
+			continue;
+		lease->has_failed = true;
+		lease->status = API_DRIVER;
+		lease_set_reason(lease, reason);
+		event_add(daemon, "lease-gpu", (int)server->gpu, lease->id, "L%" PRIu64 ": %s",
+			lease->id, reason);
+		/* nothing else would ever end it */
+		if (lease->holder.kind == HOLDER_NAME)
+			lease_fail(lease, API_DRIVER, reason);
+		else
+			lease_end(lease, daemon->config.mps.fault_grace_ns, NULL);
+	}
+}
+
 static void on_users(void *context, const struct work_answer *answer)
 {
 	struct users_question *question = context;
@@ -279,15 +341,11 @@ static void on_users(void *context, const struct work_answer *answer)
 	bool is_lost = daemon->gpus[question->share.gpu].health == GPU_LOST;
 
 	if (lease && lease->state == LEASE_RELEASING) {
-		lease->users_open--;
-		if (answer->result == 0 && answer->n_users == 0)
+		bool is_free = answer->result == 0 && answer->n_users == 0;
+
+		if (is_free)
 			forget_users(daemon, &question->share);
-		else if (!is_lost && answer->result != -ENODEV)
-			lease->users_seen = true;
-		if (lease->users_open == 0 && lease->users_seen)
-			lease_arm(lease, USERS_AGAIN_NS);
-		else if (lease->users_open == 0)
-			lease_finish(lease, lease->has_failed ? LEASE_FAILED : LEASE_ENDED);
+		users_answered(lease, !is_free && !is_lost && answer->result != -ENODEV);
 	}
 	free(question);
 }
@@ -320,6 +378,10 @@ void lease_check_users(struct lease *lease)
 	for (unsigned i = 0; i < n; i++) {
 		if (share_is_gone(lease, &lease->share[i]))
 			continue;
+		if (lease->share[i].mechanism == MECHANISM_MPS) {
+			mps_lease_ask(lease);
+			return; /* it is the only one */
+		}
 		struct users_question *question = must_alloc(1, sizeof(*question));
 		struct work_order order = { .op = WORK_USERS, .gi = UINT32_MAX, .ci = UINT32_MAX };
 		const struct lease_share *share = &lease->share[i];
@@ -370,10 +432,14 @@ void lease_end(struct lease *lease, uint64_t grace_ns, const char *why)
 		return;
 	}
 	if (holder_ends_processes(&lease->holder) && holder_is_alive(&lease->holder)) {
-		holder_signal(&lease->holder, grace_ns ? SIGTERM : SIGKILL);
 		if (lease->state == LEASE_ACTIVE)
 			lease_set_state(lease, LEASE_RELEASING);
-		lease_arm(lease, grace_ns ?: USERS_AGAIN_NS);
+		if (grace_ns) {
+			holder_signal(&lease->holder, SIGTERM);
+			lease_arm(lease, grace_ns);
+		} else {
+			kill_holder(lease);
+		}
 		return;
 	}
 	lease_let_go(lease);
@@ -461,6 +527,7 @@ int lease_request(struct daemon *daemon, const struct peer *peer, const struct r
 	lease = lease_new(daemon, id);
 	lease->tenant = tenant_get(daemon, peer);
 	lease->request = *request;
+	lease->request.uid = lease->tenant->uid;
 	lease->name = wish->name ? must_strdup(wish->name) : NULL;
 	lease->waiting_since_ns = now_ns();
 	r = holder_take(&lease->holder, wish, peer, err);

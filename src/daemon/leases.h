@@ -16,6 +16,7 @@
 #include <jansson.h>
 
 struct error;
+struct mps_runtime;
 struct peer;
 struct placement;
 
@@ -24,6 +25,8 @@ struct lease_share {
 	uint32_t gpu;
 	enum mechanism mechanism;
 	uint32_t profile_id, start, ci_id; /* of a MIG share */
+	struct mps_share mps;		   /* of an MPS share */
+	char *environment, *partition;	   /* what its server told of it; NULL not yet */
 	char uuid[48];			   /* MIG or GPU uuid; "" until it is known */
 	uint64_t memory_bytes;
 	float compute; /* percent of the GPU */
@@ -40,9 +43,9 @@ struct lease {
 	char *why;    /* --explain; NULL */
 	char *reason; /* why it failed or ended; NULL */
 	struct tenant *tenant;
-	struct charge count_charge; /* the lease itself, from the request on */
-	struct charge share_charge; /* GPUs, memory, compute, from the placing on */
-	unsigned n_shares;
+	struct charge count_charge;	  /* the lease itself, from the request on */
+	struct charge share_charge;	  /* GPUs, memory, compute, from the placing on */
+	unsigned n_shares, n_shares_made; /* made: as many as `share` has */
 	struct lease_share *share;
 	json_t *binding; /* what its holder was given; NULL: to be looked up (after a restart) */
 	uint64_t created_wall_ns, active_wall_ns, waiting_since_ns,
@@ -50,16 +53,17 @@ struct lease {
 	uint64_t ends_wall_ns;
 	uint64_t tried_number; /* of the room in which it was tried in vain; 0 none */
 	uint32_t tried_avoid;
-	unsigned position; /* in the queue, from 1; 0: not queued */
-	char *waits_for;   /* NULL none */
-	bool has_steps;	   /* placing it takes steps on the hardware */
-	unsigned tries;	   /* placements whose steps failed */
-	bool changed_mode; /* a GPU was put into MIG mode for it: no second one is */
-	bool is_unwanted;  /* to be ended as soon as its steps are done */
-	bool has_failed;   /* its GPU or share is gone: FAILED, not ENDED, once its holder has ended
-			    */
-	int status;	   /* HTTP status that goes with `reason` when it failed; 0 */
-	uint32_t avoid;	   /* GPUs where they did */
+	unsigned position;   /* in the queue, from 1; 0: not queued */
+	char *waits_for;     /* NULL none */
+	bool has_steps;	     /* placing it takes steps on the hardware */
+	unsigned tries;	     /* placements whose steps failed */
+	bool changed_mode;   /* a GPU was put into MIG mode for it: no second one is */
+	bool is_unwanted;    /* to be ended as soon as its steps are done */
+	bool is_terminating; /* its work on the GPU is being ended before its processes are */
+	bool has_failed; /* its GPU or share is gone: FAILED, not ENDED, once its holder has ended
+			  */
+	int status;	 /* HTTP status that goes with `reason` when it failed; 0 */
+	uint32_t avoid;	 /* GPUs where they did */
 	unsigned users_open; /* answers awaited before it ends */
 	bool users_seen;
 	sd_event_source *timer; /* wait, time or grace over; users asked again */
@@ -149,11 +153,25 @@ int lease_try(struct lease *lease, uint32_t avoid, uint32_t *ret_busy, struct er
 /* What no GPU can serve now, one in MIG mode may: has the mode turned on where that is allowed.
  * PLACE_E_NO_ROOM and the GPU in *ret_busy, or 0 if that does not help. */
 int lease_change_mode(struct lease *lease, uint32_t avoid, uint32_t *ret_busy, struct error *err);
+/* The compute instance that a share is, or lies in. */
+struct mps_place lease_share_place(const struct lease_share *share);
 /* Sets or clears the mark of one share in the GPU's view. */
 void lease_mark_share(const struct lease *lease, const struct lease_share *share, uint64_t id);
 /* What its shares cost. */
 struct quota lease_amount(const struct lease *lease);
-/* Gives its shares and their charge back. */
+/* Gives its shares back; what is told of them stays. */
+void lease_return_shares(struct lease *lease);
+/* Gives its shares and their charge back, and forgets them. */
 void lease_drop_shares(struct lease *lease);
+void lease_free_shares(struct lease *lease);
+/*
+ * Answers of its MPS server (daemon/mps.h): its share is ready (0), or not and why (negative
+ * errno); so many clients of it are left; its work on the GPU has been ended, or could not be.
+ */
+void lease_mps_ready(struct lease *lease, int code, const char *why);
+void lease_mps_users(struct lease *lease, unsigned n_users);
+void lease_mps_terminated(struct lease *lease);
+/* Its MPS server is broken: the leases on it fail, and their processes end. */
+void leases_mps_broke(struct daemon *daemon, const struct mps_runtime *server, const char *reason);
 /* Writes it to the ledger. */
 void lease_record(struct lease *lease);

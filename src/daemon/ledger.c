@@ -33,6 +33,12 @@ enum statement {
 	SQL_LAYOUT_MADE,
 	SQL_SERVICE_PUT,
 	SQL_SERVICE_DROP,
+	SQL_SHARE_PUT,
+	SQL_SHARE_DROP,
+	SQL_MPS_PUT,
+	SQL_MPS_DROP,
+	SQL_MODE_PUT,
+	SQL_MODE_DROP,
 	SQL_N,
 };
 
@@ -59,6 +65,13 @@ static const char *const sql[SQL_N] = {
 	[SQL_LAYOUT_MADE] = "INSERT OR REPLACE INTO meta VALUES ('layout_made', 1)",
 	[SQL_SERVICE_PUT] = "INSERT OR REPLACE INTO service VALUES (?1)",
 	[SQL_SERVICE_DROP] = "DELETE FROM service WHERE unit = ?1",
+	[SQL_SHARE_PUT] =
+		"INSERT OR REPLACE INTO mps_share VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+	[SQL_SHARE_DROP] = "DELETE FROM mps_share WHERE uuid = ?1 AND number = ?2",
+	[SQL_MPS_PUT] = "INSERT OR REPLACE INTO mps VALUES (?1, ?2)",
+	[SQL_MPS_DROP] = "DELETE FROM mps WHERE name = ?1",
+	[SQL_MODE_PUT] = "INSERT OR REPLACE INTO former_mode VALUES (?1, ?2)",
+	[SQL_MODE_DROP] = "DELETE FROM former_mode WHERE uuid = ?1",
 };
 
 static const char ledger_schema[] =
@@ -72,6 +85,12 @@ static const char ledger_schema[] =
 	" record INTEGER, PRIMARY KEY (txn, number)) WITHOUT ROWID;"
 	"CREATE TABLE IF NOT EXISTS gpu (pci TEXT PRIMARY KEY, uuid TEXT) WITHOUT ROWID;"
 	"CREATE TABLE IF NOT EXISTS broken (uuid TEXT PRIMARY KEY, why TEXT) WITHOUT ROWID;"
+	"CREATE TABLE IF NOT EXISTS mps_share (uuid TEXT, number INTEGER, profile INTEGER, start "
+	"INTEGER, ci INTEGER, memory INTEGER, percent INTEGER, over_commit INTEGER,"
+	" PRIMARY KEY (uuid, number)) WITHOUT ROWID;"
+	"CREATE TABLE IF NOT EXISTS mps (name TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID;"
+	"CREATE TABLE IF NOT EXISTS former_mode (uuid TEXT PRIMARY KEY, mode INTEGER) WITHOUT "
+	"ROWID;"
 	"CREATE TABLE IF NOT EXISTS service (unit TEXT PRIMARY KEY) WITHOUT ROWID;";
 
 static const char store_schema[] = "CREATE TABLE IF NOT EXISTS value (key TEXT PRIMARY KEY, value "
@@ -444,6 +463,101 @@ void ledger_services(struct ledger *ledger, void (*each)(void *, const char *), 
 {
 	query(ledger->run, "SELECT unit FROM service ORDER BY unit", service_row,
 		&(struct each){ each, context });
+}
+
+void ledger_mps_share_put(
+	struct ledger *ledger, const char *uuid, const struct mps_share *share, bool is_there)
+{
+	enum statement which = is_there ? SQL_SHARE_PUT : SQL_SHARE_DROP;
+
+	bind_text(ledger, which, 1, uuid);
+	bind_number(ledger, which, 2, share->number);
+	if (is_there) {
+		bind_number(ledger, which, 3, share->place.profile_id);
+		bind_number(ledger, which, 4, share->place.start);
+		bind_number(ledger, which, 5, share->place.ci);
+		bind_number(ledger, which, 6, share->memory_bytes);
+		bind_number(ledger, which, 7, share->percent);
+		bind_number(ledger, which, 8, share->over_commit);
+	}
+	run(ledger, which);
+}
+
+static void share_row(sqlite3_stmt *statement, void *context)
+{
+	struct each *each = context;
+	void (*function)(void *, const char *, const struct mps_share *) = each->function;
+	const struct mps_share share = {
+		.number = (uint32_t)sqlite3_column_int64(statement, 1),
+		.place = { (uint32_t)sqlite3_column_int64(statement, 2),
+			(uint32_t)sqlite3_column_int64(statement, 3),
+			(uint32_t)sqlite3_column_int64(statement, 4) },
+		.memory_bytes = (uint64_t)sqlite3_column_int64(statement, 5),
+		.percent = (uint32_t)sqlite3_column_int64(statement, 6),
+		.over_commit = sqlite3_column_int(statement, 7) != 0,
+		.is_pinned = true,
+	};
+
+	function(each->context, column_text(statement, 0), &share);
+}
+
+void ledger_mps_shares(struct ledger *ledger,
+	void (*each)(void *, const char *, const struct mps_share *), void *context)
+{
+	query(ledger->run,
+		"SELECT uuid, number, profile, start, ci, memory, percent, over_commit"
+		" FROM mps_share ORDER BY uuid, number",
+		share_row, &(struct each){ each, context });
+}
+
+void ledger_mps_put(struct ledger *ledger, const char *name, const char *body)
+{
+	bind_text(ledger, SQL_MPS_PUT, 1, name);
+	bind_text(ledger, SQL_MPS_PUT, 2, body);
+	run(ledger, SQL_MPS_PUT);
+}
+
+void ledger_mps_drop(struct ledger *ledger, const char *name)
+{
+	bind_text(ledger, SQL_MPS_DROP, 1, name);
+	run(ledger, SQL_MPS_DROP);
+}
+
+static void mps_row(sqlite3_stmt *statement, void *context)
+{
+	struct each *each = context;
+	void (*function)(void *, const char *, const char *) = each->function;
+
+	function(each->context, column_text(statement, 0), column_text(statement, 1));
+}
+
+void ledger_mps_all(
+	struct ledger *ledger, void (*each)(void *, const char *, const char *), void *context)
+{
+	query(ledger->run, "SELECT name, body FROM mps ORDER BY name", mps_row,
+		&(struct each){ each, context });
+}
+
+void ledger_former_mode_put(struct ledger *ledger, const char *uuid, const enum compute_mode *mode)
+{
+	enum statement which = mode ? SQL_MODE_PUT : SQL_MODE_DROP;
+
+	bind_text(ledger, which, 1, uuid);
+	if (mode)
+		bind_number(ledger, which, 2, *mode);
+	run(ledger, which);
+}
+
+bool ledger_former_mode(struct ledger *ledger, const char *uuid, enum compute_mode *ret_mode)
+{
+	AUTO_FREE char *text =
+		look_up(ledger->run, "SELECT mode FROM former_mode WHERE uuid = ?1", uuid);
+	uint32_t mode;
+
+	if (!text || parse_u32(text, &mode) < 0)
+		return false;
+	*ret_mode = (enum compute_mode)mode;
+	return true;
 }
 
 void ledger_gpu_put(struct ledger *ledger, const char *pci, const char *uuid)

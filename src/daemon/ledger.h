@@ -50,6 +50,23 @@ void ledger_origins(struct ledger *ledger,
 		enum share_origin origin),
 	void *context);
 
+/* Pinned MPS shares, by their GPU's uuid and number. */
+void ledger_mps_share_put(
+	struct ledger *ledger, const char *uuid, const struct mps_share *share, bool is_there);
+void ledger_mps_shares(struct ledger *ledger,
+	void (*each)(void *context, const char *uuid, const struct mps_share *share),
+	void *context);
+
+/* MPS servers by their name: `body` is a JSON text. */
+void ledger_mps_put(struct ledger *ledger, const char *name, const char *body);
+void ledger_mps_drop(struct ledger *ledger, const char *name);
+void ledger_mps_all(struct ledger *ledger,
+	void (*each)(void *context, const char *name, const char *body), void *context);
+
+/* The compute mode that a GPU was in before MPS; mode NULL: it is in it again. */
+void ledger_former_mode_put(struct ledger *ledger, const char *uuid, const enum compute_mode *mode);
+bool ledger_former_mode(struct ledger *ledger, const char *uuid, enum compute_mode *ret_mode);
+
 /* GPUs by their PCI address: what is known of one that does not answer. The uuid, which the caller
  * frees; NULL if it was not seen in this boot. */
 void ledger_gpu_put(struct ledger *ledger, const char *pci, const char *uuid);

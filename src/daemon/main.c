@@ -18,6 +18,7 @@
 #include "daemon/http.h"
 #include "daemon/leases.h"
 #include "daemon/ledger.h"
+#include "daemon/mps.h"
 #include "daemon/peers.h"
 #include "daemon/settings.h"
 #include "daemon/unleased.h"
@@ -159,6 +160,7 @@ static void serve(struct daemon *daemon)
 	int fd;
 
 	leases_recall(daemon);
+	mps_recall(daemon);
 	daemon->is_restored = true;
 	unleased_update(daemon);
 	services_recover(daemon);
@@ -236,6 +238,7 @@ static void end(struct daemon *daemon)
 		call_fail(call, API_NO_ROOM, "carved is ending; ask again when it is back");
 	daemon->http = http_stop(daemon->http);
 	operations_done(daemon);
+	mps_done(daemon);
 	leases_done(daemon);
 	gpus_done(daemon);
 	tenants_done(daemon);
@@ -296,6 +299,8 @@ int main(int argc, char **argv)
 	list_init(&daemon.tenants);
 	list_init(&daemon.operations);
 	list_init(&daemon.calls);
+	list_init(&daemon.mps_servers);
+	list_init(&daemon.mps_buried);
 	config_init(&daemon.config);
 	umask(022);
 	r = settings_load(&daemon, &err);

@@ -8,6 +8,7 @@
 #include "daemon/executor.h"
 #include "daemon/gpus.h"
 #include "daemon/leases.h"
+#include "daemon/mps.h"
 #include "daemon/peers.h"
 #include "driver/cgroup.h"
 #include "driver/process.h"
@@ -136,6 +137,10 @@ static json_t *render_gpu_process(struct daemon *daemon, const struct gpu *gpu,
 	json_object_set_new(json, "share", share);
 	json_object_set_new(json, "lease", lease_id(lease ? lease->id : 0));
 	json_object_set_new(json, "memory", json_integer((json_int_t)process->memory_bytes));
+	json_object_set_new(json, "mps",
+		mps_is_ours(daemon, process->pid) ? json_string("server")
+		: process->is_mps		  ? json_string("client")
+						  : json_null());
 	return json;
 }
 
@@ -150,7 +155,8 @@ json_t *render_gpu(struct daemon *daemon, unsigned index, const struct peer *pee
 		json_array_append_new(
 			processes, render_gpu_process(daemon, gpu, &gpu->seen.process[i], peer));
 	return json_pack(
-		"{s:i, s:s, s:s, s:o, s:I, s:i, s:b, s:b, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+		"{s:i, s:s, s:s, s:o, s:I, s:i, s:b, s:b, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, "
+		"s:o}",
 		"index", (int)index, "uuid", gpu->facts.uuid, "pci", gpu->facts.pci, "product",
 		render_text(gpu->facts.product), "memory", (json_int_t)gpu->facts.memory_bytes,
 		"numa", (int)gpu->facts.numa, "managed", gpu->managed, "drained", gpu->drained,
@@ -158,7 +164,7 @@ json_t *render_gpu(struct daemon *daemon, unsigned index, const struct peer *pee
 		render_text(gpu->health_text), "mig", render_mig(gpu), "capabilities",
 		render_capabilities(gpu), "instances", instances, "lease",
 		lease_id(gpu->whole_lease), "processes", processes, "busy",
-		render_text(txn_text(daemon, index)));
+		render_text(txn_text(daemon, index)), "mps", render_mps(daemon, index));
 }
 
 static json_t *render_enforcers(enum mechanism mechanism)
@@ -207,13 +213,15 @@ json_t *render_shares(struct daemon *daemon)
 	for (unsigned g = 0; g < daemon->n_gpus; g++) {
 		const struct gpu *gpu = &daemon->gpus[g];
 
-		if (gpu->whole_allowed)
+		if (gpu->whole_allowed && gpu->n_mps == 0)
 			json_array_append_new(list, render_share(daemon, g, NULL, NULL));
 		for (unsigned i = 0; i < gpu->seen.n_instances; i++)
 			for (unsigned c = 0; c < gpu->seen.instance[i].n_ci; c++)
 				json_array_append_new(
 					list, render_share(daemon, g, &gpu->seen.instance[i],
 						      &gpu->seen.instance[i].ci[c]));
+		for (unsigned i = 0; i < gpu->n_mps; i++)
+			json_array_append_new(list, render_mps_share(daemon, g, &gpu->mps[i]));
 	}
 	return list;
 }
@@ -235,6 +243,8 @@ static json_t *render_got(const struct lease *lease)
 		char name[SHARE_NAME_MAX];
 
 		snprintf(name, sizeof(name), "%u", share->gpu);
+		if (share->mechanism == MECHANISM_MPS)
+			mps_share_name(gpu, &share->mps, name);
 		if (at >= 0)
 			for (unsigned c = 0; c < gpu->seen.instance[at].n_ci; c++)
 				if (gpu->seen.instance[at].ci[c].id == share->ci_id)
@@ -324,6 +334,14 @@ json_t *render_lease(struct lease *lease, const struct peer *peer)
 	return json;
 }
 
+/* Not another lease's: those stand beside their own, and our MPS servers go with the last. */
+static bool may_be_of(struct daemon *daemon, int32_t pid, uint64_t lease)
+{
+	const struct lease *its = lease_of_process(daemon, pid);
+
+	return !lease || (its ? its->id == lease : !mps_is_ours(daemon, pid));
+}
+
 static json_t *render_blocker(
 	struct daemon *daemon, const struct blocker *blocker, const struct peer *peer)
 {
@@ -334,7 +352,8 @@ static json_t *render_blocker(
 	char name[SHARE_NAME_MAX] = "";
 
 	for (unsigned i = 0; i < gpu->seen.n_processes; i++)
-		if (!instance || gpu->seen.process[i].gi == instance->gi)
+		if ((!instance || gpu->seen.process[i].gi == instance->gi) &&
+			may_be_of(daemon, gpu->seen.process[i].pid, blocker->lease))
 			json_array_append_new(
 				processes, render_process(daemon, gpu->seen.process[i].pid, peer));
 	if (instance)
@@ -355,7 +374,6 @@ static json_t *render_place(struct daemon *daemon, uint32_t gpu, uint32_t instan
 
 json_t *render_plan(struct daemon *daemon, const struct plan *plan, const struct peer *peer)
 {
-	static const char *const kinds[] = { "mode-on", "mode-off", "reset", "create", "destroy" };
 	json_t *steps = json_array(), *kept = json_array(), *pins = json_array(),
 	       *blockers = json_array();
 	char text[160];
@@ -363,7 +381,7 @@ json_t *render_plan(struct daemon *daemon, const struct plan *plan, const struct
 	for (unsigned i = 0; i < plan->n_steps; i++)
 		json_array_append_new(
 			steps, json_pack("{s:i, s:s, s:s}", "gpu", (int)plan->step[i].gpu, "kind",
-				       kinds[plan->step[i].kind], "text",
+				       step_kind_names[plan->step[i].kind], "text",
 				       step_text(&plan->step[i], text, sizeof(text))));
 	for (unsigned i = 0; i < plan->n_kept; i++)
 		json_array_append_new(kept,

@@ -11,6 +11,7 @@ struct daemon;
 struct lease;
 struct mig_ci;
 struct mig_instance;
+struct mps_share;
 struct peer;
 struct plan;
 
@@ -18,6 +19,9 @@ json_t *render_gpu(struct daemon *daemon, unsigned index, const struct peer *pee
 json_t *render_shares(struct daemon *daemon);
 json_t *render_share(struct daemon *daemon, unsigned index, const struct mig_instance *instance,
 	const struct mig_ci *ci);
+/* MPS on a GPU: its compute mode, our servers, others' control daemons. */
+json_t *render_mps(struct daemon *daemon, unsigned index);
+json_t *render_mps_share(struct daemon *daemon, unsigned index, const struct mps_share *share);
 json_t *render_lease(struct lease *lease, const struct peer *peer);
 json_t *render_binding(const struct binding *binding);
 json_t *render_plan(struct daemon *daemon, const struct plan *plan, const struct peer *peer);

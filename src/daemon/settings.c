@@ -6,6 +6,7 @@
 #include "base/io.h"
 #include "daemon/daemon.h"
 #include "daemon/gpus.h"
+#include "daemon/mps.h"
 #include "daemon/peers.h"
 #include "daemon/unleased.h"
 
@@ -37,7 +38,9 @@ int settings_load(struct daemon *daemon, struct error *err)
 	tenants_reload(daemon);
 	for (unsigned i = 0; i < daemon->n_gpus; i++)
 		worker_set_timeout(daemon->runtime[i].worker, config.driver_timeout_ns);
-	if (daemon->is_restored)
+	if (daemon->is_restored) {
+		mps_reload(daemon);
 		unleased_update(daemon);
+	}
 	return 0;
 }

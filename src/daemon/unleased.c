@@ -7,6 +7,7 @@
 #include "daemon/daemon.h"
 #include "daemon/gpus.h"
 #include "daemon/leases.h"
+#include "daemon/mps.h"
 #include "driver/cgroup.h"
 #include "driver/fence.h"
 #include "driver/nodes.h"
@@ -177,7 +178,9 @@ static bool is_leased_openly(struct daemon *daemon, unsigned gpu, const struct g
 
 			if (share->gpu != gpu || lease->holder.cgroup)
 				continue;
-			if (share->mechanism == MECHANISM_WHOLE)
+			if (share->mechanism == MECHANISM_WHOLE ||
+				(share->mechanism == MECHANISM_MPS &&
+					mps_place_is_gpu(&share->mps.place)))
 				return true;
 			instance = gpu_instance_at(
 				&daemon->gpus[gpu], share->profile_id, share->start);
@@ -211,7 +214,9 @@ void leases_check_unleased(struct daemon *daemon, unsigned gpu)
 
 		if (was_told(runtime, process->pid) || lease_of_process(daemon, process->pid) ||
 			is_leased_openly(daemon, gpu, process) ||
-			process_look(process->pid, &info) < 0)
+			mps_is_ours(daemon, process->pid) ||
+			process_look(process->pid, &info) < 0 ||
+			mps_may_be_ours(daemon, gpu, info.command))
 			continue;
 		*vec_add(&runtime->reported) = process->pid;
 		/* not its command line: events are for everybody */

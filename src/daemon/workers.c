@@ -29,7 +29,7 @@ struct waiting_order {
 
 struct worker {
 	sd_event *loop;
-	char pci[16];
+	char pci[48]; /* or "mps:NAME" */
 	char *lock_path;
 	uint64_t timeout_ns, last_number;
 	pid_t pid; /* 0: not running */

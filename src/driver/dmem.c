@@ -4,8 +4,8 @@
  *
  *	nvidia/0000:65:00.0/vidmem 85899345920
  *
- * The root's dmem.capacity tells which there are and how they are called. A limit is written as
- *such a line. The kernel keeps whole pages of it.
+ * The root's dmem.capacity tells which there are and how they are called. A limit is such a line,
+ * written. The kernel keeps whole pages of it.
  */
 #include "driver/dmem.h"
 

@@ -119,6 +119,16 @@ int mps_remove(const struct mps_spec *spec, const struct mps_part *part, uint64_
 	return r < 0 ? r : control.dialect->remove(&control, part, err);
 }
 
+int mps_keep(const struct mps_spec *spec, const char *partitions, uint64_t deadline_ns,
+	struct error *err)
+{
+	struct mps_control control;
+	int r = open_running(&control, spec, deadline_ns, err);
+
+	return r < 0 || !control.dialect->keep ? r
+					       : control.dialect->keep(&control, partitions, err);
+}
+
 static bool has_client(const struct mps_seen *seen, int32_t pid)
 {
 	for (unsigned i = 0; i < seen->n_clients; i++) {

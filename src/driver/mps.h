@@ -30,6 +30,7 @@ enum {
 	MPS_CLIENTS_MAX = 64, /* the hardware's limit is 48 */
 	MPS_FOREIGN_MAX = 8,
 	MPS_ENVIRONMENT_MAX = 512,
+	MPS_KEEP_MAX = 64 * 96,
 };
 
 /* The language in which the control daemon is spoken to. */
@@ -52,6 +53,7 @@ struct mps_spec {
 	char dir[MPS_DIR_MAX]; /* "/run/carve/mps/0-1000"; pipe/ and log/ are below it */
 	char device[48];       /* GPU or MIG uuid */
 	uint32_t uid;	       /* the tenant */
+	int32_t server; /* pid of its server as last seen, which saves questions; 0 unknown */
 	enum mps_interface interface;
 	char driver[32]; /* the loaded driver's version; "" unknown: then nothing is compared */
 	struct mps_limits limits;
@@ -82,6 +84,7 @@ enum mps_seen_state {
 	MPS_SEEN_NO_SERVER, /* it runs, and no server */
 	MPS_SEEN_STARTING,
 	MPS_SEEN_READY,
+	MPS_SEEN_HUNG,	/* the control daemon answers, and the server did not until the deadline */
 	MPS_SEEN_FAULT, /* a client broke it: it takes no new ones until all have left */
 };
 extern const char *const mps_seen_names[];
@@ -119,11 +122,15 @@ int mps_look(const struct mps_spec *spec, uint64_t deadline_ns, struct mps_seen 
 int mps_set_limits(const struct mps_spec *spec, uint64_t deadline_ns, struct error *err);
 /*
  * A share of the server: a v3 namespace, a static partition (part->partition is filled in); with
- * v2 nothing is made. What binds a client to it is written to ret_environment, "NAME=value" by
- * lines.
+ * v2 nothing is made. A namespace of that name without clients is made anew. What binds a client to
+ * it is written to ret_environment, "NAME=value" by lines.
  */
 int mps_add(const struct mps_spec *spec, struct mps_part *part, uint64_t deadline_ns,
 	char ret_environment[MPS_ENVIRONMENT_MAX], struct error *err);
+/* v2-static: removes the partitions that are not among these ids (by lines) and have no clients:
+ * who had them made was killed before he was told. Nothing to do with the others. */
+int mps_keep(const struct mps_spec *spec, const char *partitions, uint64_t deadline_ns,
+	struct error *err);
 /* -ENOENT if there is none, -EBUSY while it has clients. */
 int mps_remove(const struct mps_spec *spec, const struct mps_part *part, uint64_t deadline_ns,
 	struct error *err);

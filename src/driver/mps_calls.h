@@ -39,6 +39,8 @@ struct mps_dialect {
 	int (*add)(struct mps_control *control, struct mps_part *part, struct buf *environment,
 		struct error *err);
 	int (*remove)(struct mps_control *control, const struct mps_part *part, struct error *err);
+	/* NULL: it has nothing that could be left over. */
+	int (*keep)(struct mps_control *control, const char *partitions, struct error *err);
 	int (*terminate)(
 		struct mps_control *control, int32_t server, int32_t client, struct error *err);
 	/* Ends servers and daemon; waits `seconds` for clients. */
@@ -96,6 +98,8 @@ int mps_dir_remove(const char *dir, struct error *err);
 
 /* ---- mps_process.c: NVIDIA's processes in /proc ---- */
 
+/* It has no memory any more: killed, and on its way out, it may still have its files. */
+bool mps_process_is_dying(pid_t pid);
 /* True if the process was started under this program name. */
 bool mps_process_is(pid_t pid, const char *name);
 /* Its environment's value of a variable; the caller frees; NULL if there is none or it may not be

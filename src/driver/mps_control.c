@@ -31,6 +31,8 @@ static const struct mps_dialect *const dialects[] = { &mps_dialect_v3, &mps_dial
 
 /* ---- which process it is ---- */
 
+enum { DYING_LOOKS = 100, DYING_MS = 2 };
+
 /* The process with the lock, 0 if nobody has it. */
 static pid_t lock_holder(const char *pipe)
 {
@@ -66,7 +68,13 @@ static int find_process(struct mps_control *control, struct error *err)
 	struct process_info info;
 	char text[256];
 
-	if (holder <= 0 || is_ours(holder, control->pipe, &control->process) ||
+	/* one that is killed keeps its lock for a moment */
+	for (unsigned i = 0; holder > 0 && mps_process_is_dying(holder) && i < DYING_LOOKS; i++) {
+		usleep(DYING_MS * 1000);
+		holder = lock_holder(control->pipe);
+	}
+	if (holder <= 0 || mps_process_is_dying(holder) ||
+		is_ours(holder, control->pipe, &control->process) ||
 		process_look(holder, &info) < 0)
 		return 0;
 	return error_set(err, -EEXIST,
@@ -166,8 +174,8 @@ static int await_daemon(struct mps_control *control, struct error *err)
 		poll(NULL, 0, 1);
 	}
 	return error_set(err, -EIO,
-		"the MPS control daemon ended as soon as it was started (see %s/control.log)",
-		control->log);
+		"the MPS control daemon ended as soon as it was started: `nvidia-cuda-mps-control "
+		"-f` by hand says why");
 }
 
 int mps_control_start(struct mps_control *control, struct error *err)

@@ -9,7 +9,7 @@
  * A tenant may make what he likes in DIR/pipe, but must not replace the daemon's sockets: they are
  * ours, and the directory is sticky, with an access control list for the tenant's uid. Where the
  * file system has none, the directory is the tenant's own. As a tenant can put anything there, it
- *is opened without following links, and taken away entry by entry from open directories.
+ * is opened without following links, and taken away entry by entry from open directories.
  */
 #include "base/cleanup.h"
 #include "base/error.h"

@@ -34,6 +34,14 @@ static bool is_called(const char *word, const char *name)
 	return text_eq(slash ? slash + 1 : word, name);
 }
 
+bool mps_process_is_dying(pid_t pid)
+{
+	size_t length = 0;
+	AUTO_FREE char *words = read_words(pid, "cmdline", &length);
+
+	return !words || length == 0;
+}
+
 bool mps_process_is(pid_t pid, const char *name)
 {
 	size_t length = 0, first;

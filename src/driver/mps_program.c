@@ -17,6 +17,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum {
@@ -27,7 +28,7 @@ enum {
 #define VERSION_DEADLINE_NS 2000000000ull
 
 const char *const mps_interface_names[MPS_INTERFACE_N] = { "any", "v2", "v2-static", "v3" };
-const char *const mps_seen_names[] = { "gone", "no server", "starting", "ready", "fault" };
+const char *const mps_seen_names[] = { "gone", "no server", "starting", "ready", "hung", "fault" };
 
 static bool find_in(const char *directories, const char *name, char *ret_path, size_t size)
 {
@@ -95,13 +96,36 @@ static int read_program(struct mps_program *program, const char *driver, struct 
 	return 0;
 }
 
+/* As read_program, but a file that is the same as the last time is not read again. */
+static int read_known(struct mps_program *program, const char *driver,
+	struct mps_program *ret_program, struct error *err)
+{
+	static struct mps_program known;
+	static struct stat known_file;
+	struct stat file = { 0 };
+	int r;
+
+	if (stat(program->path, &file) < 0 || !text_eq(known.path, program->path) ||
+		file.st_ino != known_file.st_ino || file.st_dev != known_file.st_dev ||
+		file.st_size != known_file.st_size ||
+		file.st_mtim.tv_sec != known_file.st_mtim.tv_sec ||
+		file.st_mtim.tv_nsec != known_file.st_mtim.tv_nsec) {
+		r = read_program(program, driver, err);
+		if (r < 0)
+			return r;
+		known = *program;
+		known_file = file;
+	}
+	*ret_program = known;
+	return 0;
+}
+
 int mps_program_open(const char *driver, struct mps_program *ret_program, struct error *err)
 {
 	struct mps_program program = { 0 };
 	AUTO_FREE char *path =
 		must_asprintf("%s:/usr/bin:/usr/sbin:/sbin", getenv("PATH") ?: "/usr/local/bin");
 	char server[256], release[16] = "NNN";
-	int r;
 
 	if (driver[0])
 		snprintf(release, sizeof(release), "%.*s", (int)strcspn(driver, "."), driver);
@@ -112,10 +136,7 @@ int mps_program_open(const char *driver, struct mps_program *ret_program, struct
 			" and -server here: install nvidia-cuda-mps (Debian), "
 			"nvidia-compute-utils-%s (Ubuntu) or nvidia-driver-cuda (Enterprise Linux)",
 			release);
-	r = read_program(&program, driver, err);
-	if (r == 0)
-		*ret_program = program;
-	return r;
+	return read_known(&program, driver, ret_program, err);
 }
 
 int mps_program_fits(const struct mps_program *program, const char *driver, struct error *err)

@@ -56,10 +56,9 @@ static int server_ended(
 	last_words(control, words);
 	return error_set(err, -ENODEV,
 		"the MPS server for user %u on %s ended with status %d as soon as it was "
-		"started%s%s%s; "
-		"see nvidia-smi for the GPU, and %s",
+		"started%s%s%s: nvidia-smi tells whether the GPU is well",
 		control->spec->uid, control->spec->device, (int)event->status, words[0] ? " (" : "",
-		words, words[0] ? ")" : "", control->log);
+		words, words[0] ? ")" : "");
 }
 
 /* Reads the news: true if the server may be ready; -ENODEV if it ended. */
@@ -102,8 +101,11 @@ static int await_server(struct mps_control *control, struct mps_log *log, struct
 		}
 		if (mps_control_left(control) == 0)
 			return error_set(err, -ETIMEDOUT,
-				"the MPS server for user %u on %s was not ready in time (see %s)",
-				control->spec->uid, control->spec->device, control->log);
+				"the MPS server for user %u on %s was not ready in time: "
+				"nvidia-smi tells "
+				"whether the GPU is well, start-timeout in carved.yaml gives it "
+				"longer",
+				control->spec->uid, control->spec->device);
 		poll(&news, 1, READ_EVERY_MS);
 	}
 }

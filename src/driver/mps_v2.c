@@ -8,6 +8,7 @@
  */
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/io.h"
 #include "driver/mps_calls.h"
 #include "driver/mps_log.h"
 
@@ -45,9 +46,8 @@ static const char *last_line(const struct buf *answer)
 /* ---- what runs ---- */
 
 /* Numbers, one a line; other words end them. */
-static unsigned numbers(const struct buf *answer, int32_t *ret_numbers, unsigned max)
+static unsigned numbers_in(const char *at, int32_t *ret_numbers, unsigned max)
 {
-	const char *at = buf_text(answer);
 	unsigned n = 0;
 
 	while (n < max) {
@@ -60,6 +60,11 @@ static unsigned numbers(const struct buf *answer, int32_t *ret_numbers, unsigned
 		at = end;
 	}
 	return n;
+}
+
+static unsigned numbers(const struct buf *answer, int32_t *ret_numbers, unsigned max)
+{
+	return numbers_in(buf_text(answer), ret_numbers, max);
 }
 
 /* The state that the logs tell of a server, for daemons that have no word for it. */
@@ -85,31 +90,68 @@ static enum mps_seen_state logged_state(const struct mps_control *control, int32
 	return state;
 }
 
+static enum mps_seen_state state_of(
+	const struct mps_control *control, int32_t server, const char *word)
+{
+	if (text_starts(word, "Unknown command"))
+		return logged_state(control, server);
+	if (text_starts(word, "ACTIVE"))
+		return MPS_SEEN_READY;
+	if (text_starts(word, "FAULT"))
+		return MPS_SEEN_FAULT;
+	/* "Server 123 not found": gone since the list */
+	return text_starts(word, "Server") ? MPS_SEEN_NO_SERVER : MPS_SEEN_STARTING;
+}
+
 static int look_state(
 	struct mps_control *control, struct mps_seen *seen, struct buf *answer, struct error *err)
 {
 	int r = ask(control, answer, err, "get_server_status %d", (int)seen->server.pid);
 
-	if (r < 0)
-		return r;
-	if (text_starts(buf_text(answer), "Unknown command"))
-		seen->state = logged_state(control, seen->server.pid);
-	else if (text_starts(buf_text(answer), "ACTIVE"))
-		seen->state = MPS_SEEN_READY;
-	else if (text_starts(buf_text(answer), "FAULT"))
-		seen->state = MPS_SEEN_FAULT;
-	else if (text_starts(buf_text(answer), "Server"))
-		seen->state = MPS_SEEN_NO_SERVER; /* "Server 123 not found": gone since the list */
-	else
-		seen->state = MPS_SEEN_STARTING;
-	return 0;
+	if (r == 0)
+		seen->state = state_of(control, seen->server.pid, buf_text(answer));
+	return r;
+}
+
+/*
+ * All questions in one run of the front end, for a server that is known: its answers are the list
+ * of servers, one word and the list of clients. False if it is not so, or not in half of the time.
+ */
+static bool look_at_once(struct mps_control *control, struct mps_seen *seen)
+{
+	int server = control->spec->server;
+	uint64_t end_ns = control->until_ns;
+	AUTO_BUF answer = { 0 };
+	const char *word;
+	int32_t listed;
+	int r;
+
+	if (server <= 0)
+		return false;
+	control->until_ns = now_ns() + mps_control_left(control) / 2;
+	r = ask(control, &answer, NULL, "get_server_list\nget_server_status %d\nget_client_list %d",
+		server, server);
+	control->until_ns = end_ns;
+	word = strchr(buf_text(&answer), '\n');
+	if (r < 0 || !word || numbers(&answer, &listed, 1) != 1 || listed != server ||
+		state_of(control, server, word + 1) == MPS_SEEN_NO_SERVER)
+		return false;
+	seen->server.pid = server;
+	seen->state = state_of(control, server, word + 1);
+	word = strchr(word + 1, '\n');
+	if (word)
+		seen->n_clients = numbers_in(word + 1, seen->client, MPS_CLIENTS_MAX);
+	return true;
 }
 
 static int v2_look(struct mps_control *control, struct mps_seen *seen, struct error *err)
 {
 	AUTO_BUF answer = { 0 };
-	int r = ask(control, &answer, err, "get_server_list");
+	int r;
 
+	if (look_at_once(control, seen))
+		return 0;
+	r = ask(control, &answer, err, "get_server_list");
 	if (r < 0)
 		return r;
 	seen->state = MPS_SEEN_NO_SERVER;
@@ -118,11 +160,15 @@ static int v2_look(struct mps_control *control, struct mps_seen *seen, struct er
 	r = look_state(control, seen, &answer, err);
 	if (r == 0 && seen->state != MPS_SEEN_NO_SERVER)
 		r = ask(control, &answer, err, "get_client_list %d", (int)seen->server.pid);
-	else
+	else if (r == 0)
 		seen->server.pid = 0;
 	if (r == 0 && seen->server.pid > 0)
 		seen->n_clients = numbers(&answer, seen->client, MPS_CLIENTS_MAX);
-	return r;
+	if (r != -ETIMEDOUT)
+		return r;
+	/* the daemon told its servers at once: it is the server that it waits for */
+	seen->state = MPS_SEEN_HUNG;
+	return 0;
 }
 
 static int v2_start_server(struct mps_control *control, struct error *err)
@@ -137,19 +183,27 @@ static int v2_start_server(struct mps_control *control, struct error *err)
 
 /* ---- limits ---- */
 
-/* Sets and reads back: "set_WORDS VALUE", "get_WORDS". */
-static int set(struct mps_control *control, const char *words, const char *value,
-	struct buf *answer, struct error *err)
+/*
+ * Sets a limit for servers to come and, where one runs, for that; the latter (or else the former)
+ * is read back. All in one run of the front end, which is what takes the time.
+ */
+static int set(struct mps_control *control, const char *words, int32_t server, const char *device,
+	const char *value, struct buf *answer, struct error *err)
 {
-	return ask(control, answer, err, "set_%s %s\nget_%s", words, value, words);
+	if (server <= 0)
+		return ask(control, answer, err, "set_default_%s%s %s\nget_default_%s%s", words,
+			device, value, words, device);
+	return ask(control, answer, err, "set_default_%s%s %s\nset_%s %d%s %s\nget_%s %d%s", words,
+		device, value, words, (int)server, device, value, words, (int)server, device);
 }
 
-static int set_percent(struct mps_control *control, const char *words, struct error *err)
+static int set_percent(struct mps_control *control, int32_t server, struct error *err)
 {
 	uint32_t millipercent = control->spec->limits.millipercent;
 	AUTO_BUF answer = { 0 };
 	char text[16];
-	int r = set(control, words, mps_percent_text(millipercent ?: 100000, text), &answer, err);
+	int r = set(control, "active_thread_percentage", server, "",
+		mps_percent_text(millipercent ?: 100000, text), &answer, err);
 
 	if (r == 0 && !mps_percent_is(last_line(&answer), millipercent))
 		return mps_refused(&answer, err, "an active thread percentage of %s was not taken",
@@ -157,12 +211,14 @@ static int set_percent(struct mps_control *control, const char *words, struct er
 	return r;
 }
 
-static int set_memory(struct mps_control *control, const char *words, struct error *err)
+/* The daemon's only device is its device 0. */
+static int set_memory(struct mps_control *control, int32_t server, struct error *err)
 {
 	uint32_t mib = control->spec->limits.memory_mib;
 	AUTO_BUF answer = { 0 };
 	char text[16];
-	int r = set(control, words, mps_memory_text(mib, text), &answer, err);
+	int r = set(control, "device_pinned_mem_limit", server, " 0", mps_memory_text(mib, text),
+		&answer, err);
 
 	if (r == 0 && !mps_memory_is(last_line(&answer), mib))
 		return mps_refused(&answer, err, "a device memory limit of %s was not taken",
@@ -172,19 +228,11 @@ static int set_memory(struct mps_control *control, const char *words, struct err
 
 static int v2_set_limits(struct mps_control *control, int32_t server, struct error *err)
 {
-	/* the daemon's only device is its device 0 */
-	AUTO_FREE char *percent = must_asprintf("active_thread_percentage %d", (int)server);
-	AUTO_FREE char *memory = must_asprintf("device_pinned_mem_limit %d 0", (int)server);
-	bool has_percent = control->dialect != &mps_dialect_static;
-	int r = has_percent ? set_percent(control, "default_active_thread_percentage", err) : 0;
+	int r = 0;
 
-	if (r == 0)
-		r = set_memory(control, "default_device_pinned_mem_limit 0", err);
-	if (r == 0 && server > 0 && has_percent)
-		r = set_percent(control, percent, err);
-	if (r == 0 && server > 0)
-		r = set_memory(control, memory, err);
-	return r;
+	if (control->dialect != &mps_dialect_static)
+		r = set_percent(control, server, err);
+	return r < 0 ? r : set_memory(control, server, err);
 }
 
 /* ---- shares ---- */
@@ -272,6 +320,33 @@ static int static_remove(
 	return err ? err->code = -EBUSY : -EBUSY;
 }
 
+/* A line of lspart: the beginning of the GPU's UUID, the partition ("-": the GPU itself), its
+ * sizes.
+ */
+static int static_keep(struct mps_control *control, const char *partitions, struct error *err)
+{
+	AUTO_BUF answer = { 0 };
+	char *rest, *line;
+	int r = ask(control, &answer, err, "lspart");
+
+	if (r < 0)
+		return r;
+	rest = answer.text;
+	while ((line = strsep(&rest, "\n"))) {
+		struct mps_part part = { 0 };
+		char gpu[64], id[64];
+
+		if (sscanf(line, "%63s %63s", gpu, id) != 2 || text_eq(id, "-") ||
+			(!text_starts(gpu, "GPU-") && !text_starts(gpu, "MIG-")) ||
+			strstr(partitions, id))
+			continue;
+		snprintf(part.partition, sizeof(part.partition), "%.30s/%.60s", gpu, id);
+		/* one that has clients is somebody's */
+		r = static_remove(control, &part, NULL) == -ETIMEDOUT ? -ETIMEDOUT : r;
+	}
+	return r;
+}
+
 /* ---- the end ---- */
 
 static int v2_terminate(
@@ -320,6 +395,7 @@ const struct mps_dialect mps_dialect_static = {
 	.look = v2_look,
 	.add = static_add,
 	.remove = static_remove,
+	.keep = static_keep,
 	.terminate = v2_terminate,
 	.quit = v2_quit,
 	.shut = v2_shut,

@@ -187,6 +187,21 @@ static int delete (struct mps_control *control, const char *name, bool by_force,
 		by_force ? "--force" : NULL, NULL);
 }
 
+static bool is_there(struct mps_control *control, const char *name)
+{
+	AUTO_BUF answer = { 0 };
+
+	return ask(control, &answer, NULL, "namespace", "get", name, SERVER, "name", NULL) == 0 &&
+	       text_eq(buf_text(&answer), name);
+}
+
+static int create(struct mps_control *control, const char *name, struct error *err)
+{
+	AUTO_BUF answer = { 0 };
+
+	return ask(control, &answer, err, "namespace", "create", name, "--server=" SERVER, NULL);
+}
+
 static int v3_add(struct mps_control *control, struct mps_part *part, struct buf *environment,
 	struct error *err)
 {
@@ -195,7 +210,12 @@ static int v3_add(struct mps_control *control, struct mps_part *part, struct buf
 
 	if (!is_name(part->name))
 		return error_set(err, -EINVAL, "'%s' is no name for an MPS namespace", part->name);
-	r = ask(control, &answer, err, "namespace", "create", part->name, "--server=" SERVER, NULL);
+	r = create(control, part->name, err);
+	/* one that nobody was told of: who made it was killed in the middle */
+	if (r == -EIO && is_there(control, part->name)) {
+		delete (control, part->name, false, NULL);
+		r = create(control, part->name, err);
+	}
 	if (r < 0)
 		return r;
 	r = set(control, part->name, &part->limits, err);
@@ -209,14 +229,6 @@ static int v3_add(struct mps_control *control, struct mps_part *part, struct buf
 	else
 		buf_addf(environment, "CUDA_MPS_PIPE_DIRECTORY=%s\n", answer.text);
 	return r;
-}
-
-static bool is_there(struct mps_control *control, const char *name)
-{
-	AUTO_BUF answer = { 0 };
-
-	return ask(control, &answer, NULL, "namespace", "get", name, SERVER, "name", NULL) == 0 &&
-	       text_eq(buf_text(&answer), name);
 }
 
 static int v3_remove(struct mps_control *control, const struct mps_part *part, struct error *err)

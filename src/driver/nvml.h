@@ -4,8 +4,8 @@
  * NVIDIA's driver, through its management library (libnvidia-ml.so.1, opened at run time).
  *
  * One process has one session (nvml_open); calls may hang for ever or crash with a broken driver,
- *so they are made in processes that may be lost. Every function that can fail answers 0 or a
- *negative errno, with NVML's own words and what to do about them:
+ * so they are made in processes that may be lost. Every function that can fail answers 0 or a
+ * negative errno, with NVML's own words and what to do about them:
  *
  *	-EBUSY	in use by another client, or only a GPU reset helps
  *	-ENOSPC	the driver finds no room

@@ -31,3 +31,25 @@ int bind_device(struct binding *binding, const char *uuid, struct error *err)
 	snprintf(env->value + length, sizeof(env->value) - length, "%s%s", length ? "," : "", uuid);
 	return 0;
 }
+
+int bind_environment(struct binding *binding, const char *lines, struct error *err)
+{
+	while (*lines) {
+		size_t n = strcspn(lines, "\n"), name = strcspn(lines, "=");
+		struct binding_env *env;
+
+		if (binding->n_env == BINDING_ENV_MAX)
+			return error_set(err, -E2BIG, "too many variables for one holder");
+		env = &binding->env[binding->n_env];
+		if (name == 0 || name >= n || name >= sizeof(env->name) ||
+			n - name > sizeof(env->value))
+			return error_set(err, -EINVAL, "'%.*s' is no variable", (int)n, lines);
+		memcpy(env->name, lines, name);
+		env->name[name] = '\0';
+		memcpy(env->value, lines + name + 1, n - name - 1);
+		env->value[n - name - 1] = '\0';
+		binding->n_env++;
+		lines += n + (lines[n] == '\n');
+	}
+	return 0;
+}

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * MPS as a mechanism: what a GPU can do by it, and what is seen of it through the driver. Servers
- * are started and spoken to by workers of their own (mps_work.h); what a holder needs comes from
- * them.
+ * MPS as a mechanism: what a GPU can do by it, its compute mode, and what a holder needs of the
+ * driver. Servers are started and spoken to by workers of their own (mps_work.h).
  */
 #include "driver/mps.h"
 
 #include "base/error.h"
 #include "base/text.h"
+#include "driver/nodes.h"
 #include "driver/nvml.h"
+#include "mechanism/bind.h"
 #include "mechanism/mechanism.h"
 
 #include <errno.h>
@@ -69,10 +70,36 @@ static int mps_observe(struct nvml_gpu *nvml, const struct gpu_facts *facts, str
 	return r == -ENOTSUP || r == -EPERM ? 0 : r;
 }
 
+static int mps_do_step(struct nvml_gpu *nvml, const struct gpu_facts *facts,
+	const struct step *step, struct error *err)
+{
+	uint8_t mode;
+	int r = nvml_gpu_set_compute_mode(nvml, (uint8_t)step->mode, err);
+
+	if (r == 0)
+		r = nvml_gpu_compute_mode(nvml, &mode, err);
+	if (r == 0 && mode != step->mode)
+		r = error_set(err, -EIO,
+			"the driver says that the compute mode of GPU %s is set, but it is not",
+			facts->pci);
+	return r;
+}
+
+/* Its clients open the GPU as any program does; the server's variables come from the server. */
+static int mps_bind(const struct gpu *gpu, const struct mig_instance *instance,
+	const struct mig_ci *ci, struct binding *binding, struct error *err)
+{
+	int r = bind_device(binding, ci ? ci->uuid : gpu->facts.uuid, err);
+
+	return r < 0 ? r : nodes_add(binding, gpu, instance, ci, err);
+}
+
 const struct mechanism_ops mechanism_mps = {
 	.mechanism = MECHANISM_MPS,
 	.probe = mps_probe,
 	.observe = mps_observe,
+	.do_step = mps_do_step,
+	.bind = mps_bind,
 	.memory = ENFORCED_BY_MPS,
 	.compute = ENFORCED_BY_MPS,
 	.faults = ENFORCED_BY_NOBODY,

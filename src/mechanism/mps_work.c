@@ -19,11 +19,12 @@ int mps_obey(const struct mps_order *order, struct mps_answer *ret_answer, struc
 	case MPS_LOOK:
 		return mps_look(spec, deadline_ns, &answer->seen, err);
 	case MPS_LIMITS:
-		r = mps_set_limits(spec, deadline_ns, err);
-		return r < 0 ? r : mps_look(spec, deadline_ns, &answer->seen, err);
+		return mps_set_limits(spec, deadline_ns, err);
 	case MPS_ADD:
 		answer->part = order->part;
 		return mps_add(spec, &answer->part, deadline_ns, answer->environment, err);
+	case MPS_KEEP:
+		return mps_keep(spec, order->keep, deadline_ns, err);
 	case MPS_REMOVE:
 		return mps_remove(spec, &order->part, deadline_ns, err);
 	case MPS_TERMINATE:

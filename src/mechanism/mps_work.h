@@ -13,8 +13,9 @@ struct error;
 enum mps_op {
 	MPS_START,     /* spec: seen */
 	MPS_LOOK,      /* spec: seen */
-	MPS_LIMITS,    /* spec with the new limits: seen */
+	MPS_LIMITS,    /* spec with the new limits */
 	MPS_ADD,       /* spec, part: part (its partition filled in), environment */
+	MPS_KEEP,      /* spec, keep */
 	MPS_REMOVE,    /* spec, part */
 	MPS_TERMINATE, /* spec, pid[]: seen */
 	MPS_STOP,      /* spec: seen (MPS_SEEN_GONE) */
@@ -29,6 +30,7 @@ struct mps_order {
 	uint32_t n_pids;
 	int32_t pid[MPS_CLIENTS_MAX];
 	char run_dir[MPS_DIR_MAX]; /* MPS_FIND: what is below it is ours */
+	char keep[MPS_KEEP_MAX];
 };
 
 struct mps_answer {

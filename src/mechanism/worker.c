@@ -118,7 +118,8 @@ static int do_users(const struct work_order *order, struct work_answer *answer, 
 
 static int do_step(const struct step *step, struct work_answer *answer, struct error *err)
 {
-	const struct mechanism_ops *ops = mechanism_of(MECHANISM_MIG);
+	const struct mechanism_ops *ops =
+		mechanism_of(step->kind == STEP_COMPUTE_MODE ? MECHANISM_MPS : MECHANISM_MIG);
 	struct step inverse = step_inverse(step);
 	struct error why = ERROR_NONE;
 	int r = get_facts(err);
@@ -126,7 +127,7 @@ static int do_step(const struct step *step, struct work_answer *answer, struct e
 	if (r == 0)
 		r = ops->do_step(worker.gpu, &worker.facts, step, err);
 	/* modes change the minor and the geometry */
-	if (step->kind != STEP_CREATE && step->kind != STEP_DESTROY)
+	if (step->kind < STEP_CREATE)
 		worker.has_facts = false;
 	if (r < 0)
 		return r;

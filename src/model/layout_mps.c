@@ -19,6 +19,11 @@ static int read_memory(const struct yaml_node *node, uint64_t *ret_bytes, struct
 	if (parse_size(text, &bytes) < 0 || bytes == 0 || bytes > INT64_MAX)
 		return yaml_error(node, err, -EINVAL,
 			"memory must be a size such as 12G or 9.5Gi, not '%.60s'", text);
+	if (bytes < MPS_MEMORY_LEAST)
+		return yaml_error(node, err, -EINVAL,
+			"an MPS share has 1Mi of memory or more, not '%.60s': write a unit, such "
+			"as 12G",
+			text);
 	*ret_bytes = bytes;
 	return 0;
 }

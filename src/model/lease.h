@@ -8,8 +8,8 @@
  *	                           '-----------+------------+--> FAILED
  *
  * REQUESTED and QUEUED may also end at once (given up, time over) or fail; PLACED goes back to
- *QUEUED when its steps failed for a reason that may pass, and to RELEASING when it is given up
- *before it was active.
+ * QUEUED when its steps failed for a reason that may pass, and to RELEASING when it is given up
+ * before it was active.
  */
 
 #include <stdbool.h>

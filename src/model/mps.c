@@ -92,9 +92,14 @@ unsigned mps_step_sm(const struct gpu *gpu, bool is_static)
 	return is_static && generation && generation->chunk ? generation->chunk : 1;
 }
 
-double mps_step_percent(const struct gpu *gpu, bool is_static)
+uint32_t mps_chunks(const struct gpu *gpu, uint32_t percent)
 {
-	return gpu->facts.sm ? 100.0 * mps_step_sm(gpu, is_static) / gpu->facts.sm : 1.0;
+	unsigned step = mps_step_sm(gpu, true);
+	unsigned all = gpu->facts.sm / step, chunks;
+
+	/* All of the GPU is all chunks, though some SMs are in none. */
+	chunks = (percent * gpu->facts.sm + 100 * step - 1) / (100 * step);
+	return chunks < all ? chunks : all;
 }
 
 uint32_t mps_least_percent(const struct gpu *gpu)

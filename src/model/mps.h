@@ -18,6 +18,9 @@ enum {
 	MPS_SERVERS_MAX = 16,
 };
 
+/* NVIDIA's limits of memory are whole Mi, and none is no limit. */
+#define MPS_MEMORY_LEAST (UINT64_C(1) << 20)
+
 /* Where: a compute instance, by its GPU instance's profile id and start (both as the driver has
  * them) and its own id; profile_id UINT32_MAX: the GPU itself. */
 struct mps_place {
@@ -40,11 +43,12 @@ struct mps_share {
 	uint64_t memory_bytes;
 	uint32_t percent; /* of the GPU's compute, 1 to 100 */
 	bool is_pinned;
-	bool over_commit; /* its layout lets compute add up to more than there is */
-	bool must_hold;	  /* its lease was promised that its tenant's other shares there keep to
-			     their memory (--isolation memory) */
-	uint64_t lease;	  /* number of the lease that holds it; 0 none */
-	uint32_t uid;	  /* that lease's tenant */
+	bool over_commit;  /* its layout lets compute add up to more than there is */
+	bool must_hold;	   /* its lease was promised that its tenant's other shares there keep to
+			      their memory (--isolation memory) */
+	bool is_by_kernel; /* the kernel holds its memory limit, on its lease's cgroup (dmem) */
+	uint64_t lease;	   /* number of the lease that holds it; 0 none */
+	uint32_t uid;	   /* that lease's tenant */
 };
 
 enum mps_state {
@@ -83,9 +87,8 @@ bool mps_is_possible(const struct gpu *gpu);
 /* The clients that the hardware serves at a place: 48, before Volta 16, on a compute instance in
  * proportion to its slices, at least 1. NVIDIA's guide of MPS has the numbers. */
 unsigned mps_clients_max(const struct gpu *gpu, const struct mps_place *place);
-/* The smallest part of the GPU's compute that it can give, in percent: one SM, with static
- * partitions a chunk of them. */
-double mps_step_percent(const struct gpu *gpu, bool is_static);
+/* The static partition that a share gets, in chunks: at least its percentage, at most all. */
+uint32_t mps_chunks(const struct gpu *gpu, uint32_t percent);
 /* Percent of the GPU as percent of what the place has of it. */
 double mps_device_percent(const struct gpu *gpu, const struct mps_place *place, uint32_t percent);
 /* Memory of the place; a compute instance has its part of its GPU instance's. 0 if the place is

@@ -3,13 +3,9 @@
 
 static uint32_t compute_of(const struct gpu *gpu, const struct mps_extent *extent, uint32_t percent)
 {
-	unsigned step = mps_step_sm(gpu, gpu->mps_is_static), chunks;
-
-	if (step == 1 || gpu->facts.sm == 0)
+	if (mps_step_sm(gpu, gpu->mps_is_static) == 1 || gpu->facts.sm == 0)
 		return percent * extent->n_slices;
-	/* All of the GPU is all chunks, though some SMs are in none. */
-	chunks = (percent * gpu->facts.sm + 100 * step - 1) / (100 * step);
-	return chunks < gpu->facts.sm / step ? chunks : gpu->facts.sm / step;
+	return mps_chunks(gpu, percent);
 }
 
 struct mps_room mps_room_empty(const struct gpu *gpu, struct mps_extent extent)

@@ -147,7 +147,8 @@ bool mps_memory_is_held(const struct gpu *gpu, const struct mps_share *share)
 	struct mps_server server;
 
 	return held_limits(gpu, share, &server) &&
-	       (server.holds_memory || server.memory_bytes == share->memory_bytes);
+	       /* MPS counts in whole MiB */
+	       (server.holds_memory || server.memory_bytes >> 20 == share->memory_bytes >> 20);
 }
 
 bool mps_compute_is_held(const struct gpu *gpu, const struct mps_share *share)

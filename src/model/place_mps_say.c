@@ -100,7 +100,8 @@ static const char *state_of(struct wish *wish, uint32_t gpus, const struct mps_o
 
 		if (mps_place_is(&server->place, &offers[g].place) &&
 			(server->state == MPS_FAULTY || server->state == MPS_STOPPING))
-			return mps_state_names[server->state];
+			return server->state == MPS_FAULTY ? "faulty: Carve starts it again"
+							   : mps_state_names[server->state];
 	}
 	return "in the way of a new one";
 }
@@ -125,11 +126,11 @@ static void say_now(
 		buf_add(text, "): different users never share a server");
 		return;
 	case MPS_BAR_UNHELD:
-		buf_add(text, "the same user's ");
+		buf_add(text, "the same user's shares (");
 		say_holders(wish, gpus, offers, text);
-		buf_add(text, " on ");
+		buf_add(text, ") on ");
 		say_places(wish, gpus, offers, text);
-		buf_add(text, " has another size, and the server holds one limit of memory for "
+		buf_add(text, " are of another size, and the server holds one limit of memory for "
 			      "all: ask for that size, or leave out isolation memory");
 		return;
 	case MPS_BAR_STATE:

@@ -49,6 +49,7 @@ struct step {
 };
 /* True if a driver must be asked to do it; else it is in Carve's own books only. */
 bool step_is_on_hardware(const struct step *step);
+extern const char *const step_kind_names[STEP_KIND_N]; /* "mode-on", "create", ... */
 struct step step_inverse(const struct step *step);
 /* "create 3g.40gb@4", "turn MIG mode on": without the GPU. */
 const char *step_text(const struct step *step, char *ret_text, unsigned size);

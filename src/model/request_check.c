@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/size.h"
 #include "base/text.h"
+#include "model/mps.h"
 #include "model/request.h"
 
 #include <errno.h>
@@ -22,6 +23,10 @@ static int check_mps(const struct request *request, struct error *err)
 		return error_set(err, -EINVAL,
 			"an MPS share has a size: write --memory or --compute (or both) beside "
 			"--mechanism mps, for example --memory 8G --compute 30%%");
+	if (request->memory_bytes && request->memory_bytes < MPS_MEMORY_LEAST)
+		return error_set(err, -EINVAL,
+			"an MPS share has 1Mi of memory or more: write a unit, for example "
+			"--memory 8G");
 	if (request->n_gpus > 1)
 		return error_set(err, -EINVAL,
 			"%u MPS shares cannot be one lease, because a process reaches one MPS "

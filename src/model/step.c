@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static const char *const kind_names[STEP_KIND_N] = { "mode-on", "mode-off", "reset", "create",
+const char *const step_kind_names[STEP_KIND_N] = { "mode-on", "mode-off", "reset", "create",
 	"destroy", "compute-mode", "add-mps", "drop-mps" };
 static const char *const origin_names[] = { "foreign", "pinned", "dynamic" };
 
@@ -99,7 +99,7 @@ json_t *step_to_json(const struct step *step)
 
 	for (unsigned c = 0; c < step->n_ci; c++)
 		json_array_append_new(cis, json_integer(step->ci_id[c]));
-	json = json_pack("{ss sI sI sI sI so ss ss}", "kind", kind_names[step->kind], "gpu",
+	json = json_pack("{ss sI sI sI sI so ss ss}", "kind", step_kind_names[step->kind], "gpu",
 		(json_int_t)step->gpu, "profile", (json_int_t)step->profile_id, "start",
 		(json_int_t)step->start, "size", (json_int_t)step->size, "cis", cis, "origin",
 		origin_names[step->origin], "name", step->name);
@@ -185,7 +185,7 @@ int step_from_json(const json_t *json, struct step *ret_step)
 		    "profile", &profile, "start", &start, "size", &size, "cis", &cis, "origin",
 		    &origin, "name", &name) < 0)
 		return -EINVAL;
-	k = find_name(kind_names, STEP_KIND_N, kind);
+	k = find_name(step_kind_names, STEP_KIND_N, kind);
 	o = find_name(origin_names, ARRAY_SIZE(origin_names), origin);
 	if (k < 0 || o < 0 || take_u32(gpu, GPUS_MAX - 1, &step.gpu) < 0 ||
 		take_u32(profile, UINT32_MAX, &step.profile_id) < 0 ||

@@ -40,7 +40,8 @@ def wait_for(condition, what):
 def make_node():
     made = run("carve-sim", "run", "dgx-h100", "--fast", "--dir", NODE, "--", "env", "-0").stdout
     node = dict(pair.split("=", 1) for pair in made.split("\0") if pair)
-    return {name: node[name] for name in ("LD_LIBRARY_PATH", "CARVE_SIM_NODE", "CARVE_SYSTEM_ROOT", "CARVE_SIMULATED")}
+    return {name: node[name] for name in ("LD_LIBRARY_PATH", "CARVE_SIM_NODE", "CARVE_SYSTEM_ROOT", "CARVE_SIMULATED",
+                                          "PATH")}
 
 
 def write(path, text):
@@ -53,7 +54,7 @@ def install():
     """What the guest has beside the installed files: a node, its user, and the unit told of the node."""
     env.update(os.environ, PATH="/usr/local/bin:/usr/local/sbin:" + os.environ["PATH"])
     node = make_node()
-    env.update(node)
+    env.update(node)  # its PATH begins with the node's own MPS programs
     write(DROP_IN, "[Service]\nWatchdogSec=10s\n" + "".join("Environment=%s=%s\n" % pair for pair in node.items()))
     write("/srv/day.yaml", LAYOUT)
     run("useradd", "--no-create-home", USER)
@@ -149,6 +150,24 @@ def a_restart_ends_no_job():
     before = [(lease["id"], lease["got"]) for lease in leases()]
     run("systemctl", "restart", "carved")
     equal([(lease["id"], lease["got"]) for lease in leases()], before)
+    equal(job.poll(), None)
+    end_job(job)
+
+
+@claim
+def an_mps_server_of_a_user_outlives_a_restart_of_the_daemon_that_started_it():
+    job = subprocess.Popen(["runuser", "-u", USER, "--", "env", *("%s=%s" % pair for pair in env.items()), "carve", "run",
+                            "--mechanism", "mps", "--gpu", "7", "--memory", "8Gi", "--", "carve-sim", "hold"])
+    wait_for(lambda: [lease for lease in leases() if lease["state"] == "active"], "the job to run")
+
+    def servers():
+        gpu = json.loads(run("carve", "show", "7", "--json").stdout)["gpu"]
+        return [(s["state"], s["control_pid"], s["server_pid"]) for s in gpu["mps"]["servers"]]
+
+    before = servers()
+    wait_for(lambda: os.stat("/proc/%d" % before[0][2]).st_uid != 0, "the server to be the user's")
+    run("systemctl", "restart", "carved")
+    wait_for(lambda: servers() == before, "the server to be taken up")
     equal(job.poll(), None)
     end_job(job)
 

@@ -396,7 +396,7 @@ TEST(lost_gpu_is_told_as_gone)
 
 TEST(mechanisms_that_this_version_has_not_say_so)
 {
-	static const enum mechanism without[] = { MECHANISM_MPS, MECHANISM_VF, MECHANISM_TIME };
+	static const enum mechanism without[] = { MECHANISM_VF, MECHANISM_TIME };
 	struct bench *bench = bench_open(0);
 
 	for (unsigned i = 0; i < ARRAY_SIZE(without); i++) {

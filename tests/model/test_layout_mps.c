@@ -142,9 +142,9 @@ TEST(what_cannot_be_is_said_with_its_place)
 			"are left on the instance on GPU 0" },
 		{ "{gpus: [0], mig: [{profile: 1g.10gb, mps: [{compute: 15%}]}]}",
 			"1 such MPS share is too much memory" },
-		{ "{gpus: [2], mps: [{memory: 1M, compute: 1%, count: 49}]}",
+		{ "{gpus: [2], mps: [{memory: 2M, compute: 1%, count: 49}]}",
 			"these are too many MPS shares: the hardware serves 48 clients on GPU 2" },
-		{ "{gpus: [0], mig: [{profile: 1g.10gb, mps: [{memory: 1M, compute: 1%, count: 7}]}"
+		{ "{gpus: [0], mig: [{profile: 1g.10gb, mps: [{memory: 2M, compute: 1%, count: 7}]}"
 		  "]}",
 			"the hardware serves 6 clients on the instance on GPU 0" },
 		{ "{gpus: [3], mps: [{memory: 1G}]}",
@@ -155,6 +155,8 @@ TEST(what_cannot_be_is_said_with_its_place)
 		{ "{gpus: [0], mps: on}", "mps must be a list of shares" },
 		{ "{gpus: [0], mps: 12G}", "mps must be a list of shares" },
 		{ "{gpus: [0], mps: [12G]}", "an MPS share must be a mapping" },
+		{ "{gpus: [0], mps: [{memory: 8}]}",
+			"an MPS share has 1Mi of memory or more, not '8'" },
 		{ "{gpus: [0], mps: [{}]}", "an MPS share has a size: write {memory: 12G}" },
 		{ "{gpus: [0], mps: [{memory: much}]}", "memory must be a size such as 12G" },
 		{ "{gpus: [0], mps: [{memory: 0}]}", "memory must be a size such as 12G" },

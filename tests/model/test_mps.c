@@ -57,20 +57,28 @@ TEST(the_least_compute_is_an_sm_or_a_chunk_of_them)
 {
 	AUTO_FREE struct gpu *gpu = fixture_gpus(1, FIXTURE_H100_80);
 
-	CHECK(mps_step_percent(gpu, false) == 100.0 / 132);
-	CHECK(mps_step_percent(gpu, true) == 800.0 / 132);
 	CHECK_EQ(mps_least_percent(gpu), 1);
 	gpu->mps_is_static = true;
 	CHECK_EQ(mps_least_percent(gpu), 7);
 	gpu->facts.cc_major = 7;
-	CHECK(mps_step_percent(gpu, true) == 100.0 / 132); /* no partitions there */
+	CHECK_EQ(mps_least_percent(gpu), 1); /* no partitions there */
 	gpu->facts.cc_major = 8;
-	CHECK(mps_step_percent(gpu, true) == 200.0 / 132);
-	gpu->facts.sm = 0;
-	CHECK(mps_step_percent(gpu, true) == 1);
+	CHECK_EQ(mps_least_percent(gpu), 2);
 	gpu->mps_is_static = false;
 	gpu->facts.sm = 40;
 	CHECK_EQ(mps_least_percent(gpu), 3);
+}
+
+TEST(a_static_partition_is_no_smaller_than_what_was_asked_for)
+{
+	AUTO_FREE struct gpu *gpu = fixture_gpus(1, FIXTURE_H100_80);
+
+	CHECK_EQ(mps_chunks(gpu, 1), 1);
+	CHECK_EQ(mps_chunks(gpu, 30), 5); /* 39.6 SMs: 40 */
+	CHECK_EQ(mps_chunks(gpu, 97), 16);
+	CHECK_EQ(mps_chunks(gpu, 100), 16); /* four SMs are in no chunk */
+	gpu->facts.cc_major = 8;
+	CHECK_EQ(mps_chunks(gpu, 30), 20);
 }
 
 TEST(shares_have_names_and_are_found_by_them)

@@ -155,7 +155,7 @@ TEST(a_faulty_or_stopping_server_takes_nobody)
 	server->state = MPS_FAULTY;
 	CHECK_TEXT(placed(gpu, 1, mps(8, 10, 1000)),
 		"no room: no room now for 8G and 10 % of a GPU "
-		"by mps: the MPS server on GPU 0 is faulty");
+		"by mps: the MPS server on GPU 0 is faulty: Carve starts it again");
 	server->state = MPS_STOPPING;
 	CHECK_TEXT(placed(gpu, 1, mps(8, 10, 1001)),
 		"no room: no room now for 8G and 10 % of a GPU "
@@ -245,7 +245,7 @@ TEST(memory_that_must_be_held_takes_shares_of_one_size)
 	held.isolation = ISOLATION_MEMORY;
 	CHECK_TEXT(placed(gpus, 1, held),
 		"no room: no room now for 8G and 10 % of a GPU by mps: the same "
-		"user's lease L5 on GPU 0 has "
+		"user's shares (lease L5) on GPU 0 are of "
 		"another size, and the server holds one limit of memory "
 		"for all: ask for that size, "
 		"or leave out isolation memory");
@@ -255,7 +255,7 @@ TEST(memory_that_must_be_held_takes_shares_of_one_size)
 	/* What was promised to one share is not broken by the next. */
 	share->memory_bytes = 8000000000;
 	share->must_hold = true;
-	CHECK(strstr(placed(gpus, 1, other), "has another size"));
+	CHECK(strstr(placed(gpus, 1, other), "are of another size"));
 	CHECK_TEXT(placed(gpus, 1, held), "0 8.0G 10 %");
 	/* A server with limits for each share holds any. */
 	fixture_add_server(gpus, NULL, 1000, MPS_READY)->holds_memory = true;

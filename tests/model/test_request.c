@@ -172,6 +172,7 @@ TEST(what_cannot_be_meant_together_is_refused)
 		{ { "mechanism", "time", "memory", "10G" }, "comes with a later version" },
 		{ { "mechanism", "mps" }, "an MPS share has a size: write --memory or --compute" },
 		{ { "mechanism", "mps", "profile", "3g.40gb" }, "an MPS share has a size" },
+		{ { "mechanism", "mps", "memory", "8" }, "an MPS share has 1Mi of memory or more" },
 		{ { "mechanism", "mps", "memory", "8G", "gpus", "2" },
 			"2 MPS shares cannot be one lease" },
 		{ { "mechanism", "mps", "memory", "8G", "isolation", "fault" },
@@ -276,7 +277,7 @@ TEST(the_choices_shown_are_the_choices_taken)
 			struct request r;
 
 			request_init(&r);
-			r.memory_bytes = text_eq(w, "mps") ? 1 : 0; /* which has a size */
+			r.memory_bytes = text_eq(w, "mps") ? 1 << 20 : 0; /* which has a size */
 			CHECK_SAY(request_option(&r, row->name, w, NULL) == 0 &&
 					  request_check(&r, NULL) == 0,
 				"%s=%s", row->name, w);

@@ -180,13 +180,14 @@ def the_document_and_the_source_know_the_same_routes_and_keys():
 def every_documented_answer_comes_and_no_other():
     needs_jsonschema()
     doc = document()
-    with Node("dgx-h100", fast=False, options=["--create", "200", "--destroy", "20"], config="health-interval: 200ms\nquotas:\n- user: %d\n  leases: 1\n- user: nobody\n  leases: 1\n"
+    with Node("dgx-h100", fast=False, options=["--create", "200", "--destroy", "20"], config="health-interval: 200ms\nmps: {idle: 0s}\nquotas:\n- user: %d\n  leases: 1\n- user: nobody\n  leases: 1\n"
               % NOBODY) as node:
         node.start()
         contract = Contract(node, doc)
         what_is_not_there(contract)
         managing(contract)
         leasing(contract)
+        sharing(contract)
         running(contract)
         if is_root():
             as_another(contract)
@@ -284,6 +285,40 @@ def leasing(contract):
         contract.post("/v1/leases/%s/release" % name, 200, grace=0)
     for path, body in (("", None), ("/enter", None), ("/leave", None), ("/release", None), ("/extend", {"time": 1})):
         contract.call("POST" if path else "GET", "/v1/leases/%s%s" % (everything["id"], path), body, 200)
+
+
+def sharing(contract):
+    """MPS on a GPU and in an instance, one server that is out of order, and a control daemon of somebody else's."""
+    node = contract.node
+    pipes = node.dir + "/theirs"
+    os.mkdir(pipes)
+    env = dict(node.env, CUDA_MPS_PIPE_DIRECTORY=pipes, CUDA_MPS_LOG_DIRECTORY=pipes, CUDA_VISIBLE_DEVICES="7")
+
+    def mps(gpu):
+        return contract.get("/v1/gpus/%d" % gpu)["gpu"]["mps"]
+
+    subprocess.run(["nvidia-cuda-mps-control", "-d"], env=env, check=True)
+    try:
+        node.wait_for(lambda: mps(7)["foreign"], "the other control daemon to be found")
+    finally:
+        subprocess.run(["nvidia-cuda-mps-control"], env=env, input=b"quit\n", check=False)
+    contract.lease("i", gpu="3", profile="3g.40gb")
+    contract.post("/v1/leases/i/release")
+    contract.lease("s", gpu="0", mechanism="mps", memory="10Gi", compute=30)
+    share = contract.lease("t", gpu="3", mechanism="mps", profile="3g.40gb", memory="8Gi")["lease"]["got"][0]["share"]
+    contract.get("/v1/node")
+    contract.get("/v1/shares")
+    contract.get("/v1/shares/" + share)
+    true(mps(3)["servers"][0]["place"], "a server in an instance")
+    for name in ("s", "t"):
+        contract.post("/v1/leases/%s/release" % name)
+    node.wait_for(lambda: not mps(0)["servers"], "the server to be gone")
+    node.sim("inject", "mps-start:times=all")
+    contract.lease("f", 202, wait_reply=0, gpu="0", mechanism="mps", memory="10Gi")
+    node.wait_for(lambda: [server for server in mps(0)["servers"] if server["text"]], "the server to have failed")
+    node.sim("inject", "--clear")
+    contract.post("/v1/leases/f/release", None)  # it may have failed
+    node.wait_for(lambda: not mps(0)["servers"] and not mps(3)["servers"], "the servers to be gone")
 
 
 def running(contract):

@@ -85,7 +85,7 @@ static void server_exec(const struct control *control, uid_t uid, const struct n
 	sigset_t none;
 
 	journal("Control", "Starting new server %d for user %d", (int)getpid(), (int)uid);
-	if (uid != geteuid() && (setgroups(0, NULL) < 0 || setgid(uid) < 0 || setuid(uid) < 0)) {
+	if (uid != geteuid() && setuid(uid) < 0) {
 		journal("Control", "Failed to start server using uid %d. %s", (int)uid,
 			strerror(errno));
 		_exit(EXIT_FAILURE);

@@ -4,13 +4,13 @@
  * What front end, control daemon, server and clients of the simulated MPS say to each other: one
  * text a packet, over unix sockets. NVIDIA's own is not public; this is another one.
  *
- *	to `control`	"UI"					a front end: then a command a packet
- *			"CLIENT\nkey=value\n..."		a client (client.h)
- *	to a front end	a letter and the answer's text: "." goes on, "Q" the daemon is gone after
- *this, and the text's first line is its exit status daemon, server	"READY", "FAULT", "ACTIVE"
- *the server's state "CLIENT ..."				and the client's socket with it "ASK
- *N command"				"ANSWER N text" to a client	"OK key=value ...", then
- *"ERROR code" when it cannot go on
+ *	a front end to `control`: "UI", then a command a packet
+ *	to a front end: a letter and the answer's text; after "Q" the daemon is gone, and the text's
+ *	first line is the front end's exit status
+ *	a client to `control`: "CLIENT\nkey=value\n..." (client.h)
+ *	to a client: "OK\nkey=value\n...", then "ERROR code" when it cannot go on
+ *	between daemon and server: "READY", "FAULT", "ACTIVE", the server's state; "CLIENT ..." with
+ *	the client's socket; "ASK N command" and "ANSWER N text"
  */
 
 #include <stdbool.h>

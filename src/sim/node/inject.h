@@ -2,7 +2,7 @@
 #pragma once
 /*
  * Failures of the driver, on order. A rule names entry points, and what happens to the calls that
- *it matches:
+ * it matches:
  *
  *	FUNCTION[:KEY[=VALUE],...]
  *
