@@ -29,7 +29,8 @@ shares, apply layouts, drain, reload, and release others' leases. Carve changes 
 to manage it.
 
 Sizes: _10G_ is 10\^9 bytes, _10Gi_ 2\^30. A size equal to the number in a MIG profile's name means that
-profile. Compute is percent of one GPU. Times: _500ms_, _10s_, _5m_, _4h_.
+profile. Compute is percent of one GPU. A share is a MIG instance (_0:3g.40gb@4_), an MPS share (_0:mps1_,
+_0:3g.40gb@4:mps1_) or a whole GPU (_0_). Times: _500ms_, _10s_, _5m_, _4h_.
 
 # VERBS
 
@@ -79,7 +80,7 @@ _COLUMNS_, _LINES_
 	The size of the picture where output is no terminal.
 
 The command of *run* finds in its environment _CARVE_LEASE_ and what names its share to the driver, such as
-_CUDA_VISIBLE_DEVICES_.
+_CUDA_VISIBLE_DEVICES_; in an MPS share also _CUDA_MPS_PIPE_DIRECTORY_ and the share's limits.
 
 # SEE ALSO
 

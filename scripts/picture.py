@@ -48,6 +48,8 @@ SCENE = """
     hold train --memory 30G --compute 40%
     hold serve --profile 4g.40gb
     hold sweep --profile 1g.10gb --gpu 2
+    hold chat --mechanism mps --memory 32G --compute 40% --gpu 3
+    hold search --mechanism mps --memory 20G --compute 30% --gpu 3
     hold finetune --gpus 2
     python3 "$PICTURE" --capture
     kill $daemon; wait

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/cell_text.h"
 
+#include "base/cleanup.h"
 #include "base/text.h"
 #include "cli/gpu_cells.h"
 #include "cli/node.h"
@@ -31,12 +32,6 @@ static void choice_offer(struct choice *choice, char *text, unsigned may_cut)
 	choice->fits = columns <= choice->width + may_cut;
 }
 
-/* "3g" of "3g.40gb+me", "whole" of "whole GPU" */
-static int short_length(const char *profile)
-{
-	return (int)strcspn(profile, ". ");
-}
-
 /* What is known of one holder, in pieces. */
 struct holder_text {
 	const char *id, *user, *command;
@@ -46,7 +41,7 @@ static struct holder_text holder_of(const struct gpu_cell *cell)
 {
 	const json_t *lease = cell->lease[0];
 
-	if (cell->kind == CELL_LEASED)
+	if (cell->kind != CELL_USED)
 		return (struct holder_text){ json_text(lease, "id"), lease_user(lease),
 			lease_command(lease) };
 	return (struct holder_text){ "in use", json_text(cell->process, "user"),
@@ -103,26 +98,33 @@ static const char *idle_word(const struct gpu_cell *cell)
 	}
 }
 
+static const char *state_word(const struct gpu_cell *cell)
+{
+	return cell->kind == CELL_FAULTY ? "faulty " : "";
+}
+
 static char *only_line(const struct gpu_cell *cell, const struct terminal *terminal, unsigned width)
 {
 	struct choice choice = { .terminal = terminal, .width = width };
-	AUTO_BUF full = { 0 }, brief = { 0 };
+	const char *state = state_word(cell);
+	struct holder_text who;
 
-	buf_addf(&full, "%s ", cell->profile);
-	buf_addf(&brief, "%.*s ", short_length(cell->profile), cell->profile);
-	if (cell->kind != CELL_LEASED && cell->kind != CELL_USED) {
-		choice_offer(&choice, must_asprintf("%s%s", full.text, idle_word(cell)), 0);
-		choice_offer(&choice, must_asprintf("%s%s", brief.text, idle_word(cell)), 0);
+	for (unsigned i = 0; i < CELL_NAMES; i++) {
+		AUTO_FREE char *name = must_asprintf("%s %s", cell->name[i], state);
+
+		if (!cell_is_held(cell))
+			choice_offer(&choice, must_asprintf("%s%s", name, idle_word(cell)), 0);
+		else if (cell->n_leases > 1)
+			choice_offer(&choice, several_holders(cell, name), 0);
+		else
+			offer_holder(&choice, name, holder_of(cell));
+	}
+	if (!cell_is_held(cell)) {
 		choice_offer(&choice, must_strdup(idle_word(cell)), 0);
-	} else if (cell->n_leases > 1) {
-		choice_offer(&choice, several_holders(cell, full.text), 0);
-		choice_offer(&choice, several_holders(cell, brief.text), 0);
-	} else {
-		struct holder_text who = holder_of(cell);
-
-		offer_holder(&choice, full.text, who);
-		offer_holder(&choice, brief.text, who);
-		choice_offer(&choice, must_asprintf("%s%s", brief.text, who.id), 0);
+	} else if (cell->n_leases <= 1) {
+		who = holder_of(cell);
+		choice_offer(&choice,
+			must_asprintf("%s %s%s", cell->name[CELL_NAMES - 1], state, who.id), 0);
 		choice_offer(&choice, must_strdup(who.id), 0);
 	}
 	return choice.text;
@@ -137,7 +139,7 @@ static char *asked_line(
 	AUTO_BUF asked = { 0 }, got = { 0 };
 
 	if (cell->n_leases != 1)
-		return must_strdup("");
+		return cell->tenant ? must_asprintf("MPS of %s", cell->tenant) : must_strdup("");
 	lease_add_asked(&asked, cell->lease[0]);
 	lease_add_got(&got, cell->lease[0]);
 	choice_offer(
@@ -153,36 +155,40 @@ static char *first_line(
 	const struct gpu_cell *cell, const struct terminal *terminal, unsigned width)
 {
 	struct choice choice = { .terminal = terminal, .width = width };
+	bool is_faulty = cell->kind == CELL_FAULTY;
 
 	if (cell->is_pinned && cell->kind == CELL_LEASED)
-		choice_offer(&choice, must_asprintf("%s pinned", cell->profile), 0);
-	choice_offer(&choice, must_strdup(cell->profile), 0);
-	choice_offer(&choice, must_asprintf("%.*s", short_length(cell->profile), cell->profile), 0);
+		choice_offer(&choice, must_asprintf("%s pinned", cell->name[0]), 0);
+	for (unsigned i = 0; i < CELL_NAMES; i++)
+		choice_offer(&choice,
+			must_asprintf("%s%s", cell->name[i], is_faulty ? " faulty" : ""), 0);
+	if (is_faulty)
+		choice_offer(&choice, must_strdup("faulty"), 0);
 	return choice.text;
 }
 
-static char *free_line(const struct gpu_cell *cell)
+static char *free_line(const struct gpu_cell *cell, const struct terminal *terminal, unsigned width)
 {
-	if (cell->kind == CELL_USELESS)
-		return must_strdup("no fit");
-	return must_strdup(*cell->profile ? "whole GPU, free" : "free");
+	struct choice choice = { .terminal = terminal, .width = width };
+
+	for (unsigned i = 0; i < CELL_NAMES; i++)
+		choice_offer(&choice, must_strdup(cell->name[i]), 0);
+	return choice.text;
 }
 
 void cell_lines(const struct gpu_cell *cell, const struct terminal *terminal, unsigned width,
 	unsigned n, char **ret_lines)
 {
-	bool is_held = cell->kind == CELL_LEASED || cell->kind == CELL_USED;
-
 	for (unsigned i = 0; i < n; i++)
 		ret_lines[i] = NULL;
 	if (cell->kind == CELL_FREE || cell->kind == CELL_USELESS) {
-		ret_lines[0] = free_line(cell);
+		ret_lines[0] = free_line(cell, terminal, width);
 	} else if (n == 1) {
 		ret_lines[0] = only_line(cell, terminal, width);
 	} else {
 		ret_lines[0] = first_line(cell, terminal, width);
-		ret_lines[1] =
-			is_held ? holder_line(cell, terminal, width) : must_strdup(idle_word(cell));
+		ret_lines[1] = cell_is_held(cell) ? holder_line(cell, terminal, width)
+						  : must_strdup(idle_word(cell));
 		if (n > 2)
 			ret_lines[2] = asked_line(cell, terminal, width);
 	}
@@ -198,11 +204,12 @@ unsigned cell_lines_needed(
 	case CELL_USELESS:
 		return 1;
 	case CELL_LEASED:
+	case CELL_FAULTY:
 		return 3;
 	case CELL_USED:
 		return 2;
 	default:
-		return terminal_columns(terminal, cell->profile) + 1 +
+		return terminal_columns(terminal, cell->name[0]) + 1 +
 					       terminal_columns(terminal, idle_word(cell)) <=
 				       width
 			       ? 1

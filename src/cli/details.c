@@ -2,6 +2,7 @@
 #include "cli/details.h"
 
 #include "base/text.h"
+#include "cli/mps_text.h"
 #include "cli/node.h"
 
 #include <stdarg.h>
@@ -56,7 +57,31 @@ static void mig_details(const json_t *mig, const struct terminal *terminal, FILE
 	}
 }
 
-void gpu_details(const json_t *gpu, const struct terminal *terminal, FILE *out)
+static void mps_details(const json_t *mps, const struct terminal *terminal, FILE *out)
+{
+	const json_t *item;
+	size_t i;
+
+	if (!mps)
+		return;
+	line(terminal, out, "compute mode", "%s", json_text(mps, "compute_mode"));
+	json_array_foreach(json_object_get(mps, "servers"), i, item)
+	{
+		AUTO_BUF server = { 0 };
+
+		mps_add_server(&server, mps, item);
+		line(terminal, out, i ? "" : "MPS servers", "%s", buf_text(&server));
+	}
+	if (json_flag(mps, "time_sliced"))
+		line(terminal, out, "", "%s", MPS_TIME_SLICED);
+	json_array_foreach(json_object_get(mps, "foreign"), i, item) line(terminal, out,
+		i ? "" : "not Carve's", "MPS control daemon, process %lld of uid %lld, in %s",
+		json_whole(item, "pid"), json_whole(item, "uid"),
+		*json_text(item, "pipe_directory") ? json_text(item, "pipe_directory")
+						   : "a directory that cannot be read");
+}
+
+void gpu_details(const json_t *gpu, const json_t *node, const struct terminal *terminal, FILE *out)
 {
 	const json_t *item;
 	char text[32];
@@ -85,19 +110,39 @@ void gpu_details(const json_t *gpu, const struct terminal *terminal, FILE *out)
 								      : ": ",
 			json_text(item, "text"));
 	mig_details(json_object_get(gpu, "mig"), terminal, out);
+	mps_details(json_object_get(gpu, "mps"), terminal, out);
 	json_array_foreach(json_object_get(gpu, "instances"), i, item) line(terminal, out,
 		i ? "" : "instances", "%-14s at slot %lld, %s", json_text(item, "profile"),
 		json_whole(item, "start"), json_text(item, "origin"));
 	json_array_foreach(json_object_get(gpu, "processes"), i, item)
 		line(terminal, out, i ? "" : "processes", "%lld  %s  %s  %s  %s",
 			json_whole(item, "pid"), json_text(item, "user"),
-			*json_text(item, "lease") ? json_text(item, "lease") : "no lease",
+			*json_text(item, "lease")  ? json_text(item, "lease")
+			: mps_is_server(gpu, item) ? "MPS server"
+						   : "no lease",
 			json_text(item, "share"), json_text(item, "command"));
 }
 
-void share_details(const json_t *share, const struct terminal *terminal, FILE *out)
+/* Who holds a share's limits, and why where nobody does. */
+static void enforcer_lines(
+	const json_t *share, const json_t *node, const struct terminal *terminal, FILE *out)
 {
+	static const char *const limits[] = { "memory", "compute", "faults" };
 	const json_t *by = json_object_get(share, "enforced_by");
+
+	for (size_t i = 0; i < ARRAY_SIZE(limits); i++) {
+		const char *why = mps_why_nobody(node, share, limits[i]);
+		char name[16];
+
+		snprintf(name, sizeof(name), "%s by", limits[i]);
+		line(terminal, out, name, "%s%s%s", json_text(by, limits[i]), *why ? ": " : "",
+			why);
+	}
+}
+
+void share_details(
+	const json_t *share, const json_t *node, const struct terminal *terminal, FILE *out)
+{
 	char text[32];
 
 	line(terminal, out, "share", "%s", json_text(share, "id"));
@@ -109,16 +154,16 @@ void share_details(const json_t *share, const struct terminal *terminal, FILE *o
 	if (json_whole(share, "size") > 1)
 		line(terminal, out, "slots", "%lld to %lld", json_whole(share, "start"),
 			json_whole(share, "start") + json_whole(share, "size") - 1);
-	line(terminal, out, "memory", "%s, kept by: %s",
-		memory_text(json_number(share, "memory"), text), json_text(by, "memory"));
-	line(terminal, out, "compute", "%.1f%% of the GPU, kept by: %s",
-		json_number(share, "compute"), json_text(by, "compute"));
-	line(terminal, out, "faults", "kept apart by: %s", json_text(by, "faults"));
+	line(terminal, out, "in", "%s", json_text(share, "place"));
+	line(terminal, out, "memory", "%s", memory_text(json_number(share, "memory"), text));
+	line(terminal, out, "compute", "%.1f%% of the GPU", json_number(share, "compute"));
+	enforcer_lines(share, node, terminal, out);
 	line(terminal, out, "uuid", "%s", json_text(share, "uuid"));
 	line(terminal, out, "origin", "%s", json_text(share, "origin"));
 	line(terminal, out, "lease", "%s",
 		*json_text(share, "lease") ? json_text(share, "lease") : "none");
 	line(terminal, out, "in use", "%s", json_flag(share, "has_users") ? "yes" : "no");
+	line(terminal, out, "MPS server", "%s", json_text(share, "server"));
 }
 
 static void times(const json_t *lease, const struct terminal *terminal, FILE *out)
@@ -162,7 +207,8 @@ static void binding_details(const json_t *binding, const struct terminal *termin
 		json_whole(node, "major"), json_whole(node, "minor"));
 }
 
-void lease_details(const json_t *lease, const struct terminal *terminal, FILE *out)
+void lease_details(
+	const json_t *lease, const json_t *node, const struct terminal *terminal, FILE *out)
 {
 	const json_t *holder = json_object_get(lease, "holder"), *share;
 	char text[32];
@@ -175,10 +221,16 @@ void lease_details(const json_t *lease, const struct terminal *terminal, FILE *o
 	line(terminal, out, "tenant", "%s (uid %lld)", lease_user(lease),
 		json_whole(json_object_get(lease, "tenant"), "uid"));
 	line(terminal, out, "asked", "%s", json_text(lease, "asked_text"));
-	json_array_foreach(json_object_get(lease, "got"), i, share) line(terminal, out,
-		i ? "" : "got", "%s: %s and %.1f%% of GPU %lld by %s", json_text(share, "share"),
-		memory_text(json_number(share, "memory"), text), json_number(share, "compute"),
-		json_whole(share, "gpu"), json_text(share, "mechanism"));
+	json_array_foreach(json_object_get(lease, "got"), i, share)
+	{
+		line(terminal, out, i ? "" : "got", "%s: %s and %.1f%% of GPU %lld by %s",
+			json_text(share, "share"), memory_text(json_number(share, "memory"), text),
+			json_number(share, "compute"), json_whole(share, "gpu"),
+			json_text(share, "mechanism"));
+		if (text_eq(json_text(share, "mechanism"), "mps"))
+			enforcer_lines(
+				node_share(node, json_text(share, "share")), node, terminal, out);
+	}
 	if (json_whole(lease, "queue_position") > 0)
 		line(terminal, out, "in the queue", "number %lld",
 			json_whole(lease, "queue_position"));

@@ -2,7 +2,19 @@
 #include "cli/gpu_cells.h"
 
 #include "base/text.h"
+#include "cli/mps_text.h"
 #include "cli/node.h"
+
+#include <stdio.h>
+
+void cell_set_names(
+	struct gpu_cell *cell, const char *longest, const char *middle, const char *shortest)
+{
+	const char *names[CELL_NAMES] = { longest, middle ?: longest, shortest ?: middle ?: longest };
+
+	for (unsigned i = 0; i < CELL_NAMES; i++)
+		snprintf(cell->name[i], CELL_NAME_MAX, "%s", names[i]);
+}
 
 /* The first process seen on the share that no lease covers. */
 static const json_t *stranger_on(const json_t *gpu, const char *share)
@@ -10,10 +22,13 @@ static const json_t *stranger_on(const json_t *gpu, const char *share)
 	const json_t *process;
 	size_t i;
 
-	json_array_foreach(json_object_get(gpu, "processes"), i,
-		process) if (!*json_text(process, "lease") &&
-			     (!share ||
-				     text_eq(json_text(process, "share"), share))) return process;
+	json_array_foreach(json_object_get(gpu, "processes"), i, process)
+	{
+		if (*json_text(process, "lease") || mps_is_server(gpu, process))
+			continue;
+		if (!share || text_eq(json_text(process, "share"), share))
+			return process;
+	}
 	return NULL;
 }
 
@@ -31,6 +46,8 @@ static void look_at_share(
 
 static enum cell_kind kind_of(const struct gpu_cell *cell, const char *origin)
 {
+	if (cell->kind == CELL_FAULTY)
+		return CELL_FAULTY;
 	if (cell->n_leases > 0)
 		return CELL_LEASED;
 	if (text_eq(origin, "foreign"))
@@ -45,14 +62,22 @@ static struct gpu_cell instance_cell(const json_t *node, const json_t *gpu, cons
 	struct gpu_cell cell = {
 		.start = (unsigned)json_whole(instance, "start"),
 		.size = (unsigned)json_whole(instance, "size"),
-		.profile = json_text(instance, "profile"),
 		.is_pinned = text_eq(json_text(instance, "origin"), "pinned"),
 	};
+	const char *profile = json_text(instance, "profile");
+	char with_mps[CELL_NAME_MAX], brief[CELL_NAME_MAX];
 	const json_t *id;
 	size_t i;
 
 	json_array_foreach(json_object_get(instance, "shares"), i, id)
+	{
 		look_at_share(&cell, node, gpu, json_string_value(id) ?: "");
+		mps_cell_look(&cell, node, gpu, json_string_value(id) ?: "");
+	}
+	snprintf(with_mps, sizeof(with_mps), "%s%s", profile,
+		cell.has_mps || cell.tenant ? " MPS" : "");
+	snprintf(brief, sizeof(brief), "%.*s", (int)strcspn(profile, "."), profile);
+	cell_set_names(&cell, with_mps, profile, brief);
 	cell.kind = kind_of(&cell, json_text(instance, "origin"));
 	return cell;
 }
@@ -60,11 +85,15 @@ static struct gpu_cell instance_cell(const json_t *node, const json_t *gpu, cons
 static struct gpu_cell whole_cell(const json_t *node, const json_t *gpu)
 {
 	const json_t *lease = node_lease(node, json_text(gpu, "lease"));
-	struct gpu_cell cell = { .size = 1, .profile = "whole GPU", .n_leases = lease != NULL };
+	struct gpu_cell cell = { .size = 1, .n_leases = lease != NULL };
 
 	cell.lease[0] = lease;
 	cell.process = lease ? NULL : stranger_on(gpu, NULL);
 	cell.kind = lease ? CELL_LEASED : cell.process ? CELL_USED : CELL_FREE;
+	if (cell.kind == CELL_FREE)
+		cell_set_names(&cell, "whole GPU, free", "free", NULL);
+	else
+		cell_set_names(&cell, "whole GPU", NULL, "whole");
 	return cell;
 }
 
@@ -112,8 +141,8 @@ static void add_free(struct gpu_cells *cells, uint32_t taken, uint32_t of_use)
 			.kind = is_of_use ? CELL_FREE : CELL_USELESS,
 			.start = begin,
 			.size = slot - begin,
-			.profile = "",
 		};
+		cell_set_names(cell, is_of_use ? "free" : "no fit", NULL, NULL);
 		cells->n++;
 	}
 }
@@ -127,6 +156,10 @@ struct gpu_cells gpu_cells(const json_t *node, const json_t *gpu)
 	size_t i;
 
 	cells.has_slots = gpu_has_mig(gpu) && cells.n_slots > 0 && cells.n_slots <= MIG_SLOTS_MAX;
+	if (!gpu_has_mig(gpu) && mps_is_used(node, gpu)) {
+		mps_cells(&cells, node, gpu);
+		return cells;
+	}
 	if (!cells.has_slots) {
 		cells.n_slots = cells.n = 1;
 		cells.cell[0] = whole_cell(node, gpu);

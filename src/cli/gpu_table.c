@@ -2,6 +2,7 @@
 /* GPUs and what each can do by each mechanism: a matrix, and below it the reasons. */
 #include "base/list.h"
 #include "base/text.h"
+#include "cli/mps_text.h"
 #include "cli/node.h"
 #include "cli/table.h"
 #include "cli/tables.h"
@@ -22,10 +23,16 @@ static const json_t *capability_of(const json_t *gpu, const char *mechanism)
 
 static void add_state(struct buf *buf, const json_t *gpu)
 {
+	AUTO_BUF tenants = { 0 };
+
 	buf_add(buf, json_flag(gpu, "managed") ? "managed" : "observed");
 	if (json_flag(gpu, "drained"))
 		buf_add(buf, ", drained");
 	buf_addf(buf, ", %s", json_text(gpu, "health"));
+	if (mps_add_tenants(&tenants, gpu, " ") > 0)
+		buf_addf(buf, ", MPS of %s", buf_text(&tenants));
+	if (mps_server_in_trouble(gpu))
+		buf_addf(buf, " (%s)", json_text(mps_server_in_trouble(gpu), "state"));
 }
 
 static void gpu_row(struct table *table, const json_t *gpu)

@@ -4,6 +4,7 @@
 
 #include <jansson.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <sys/types.h>
 
 struct error;
@@ -12,6 +13,7 @@ struct job {
 	char **command;
 	const json_t *lease;
 	const char *socket; /* of carved */
+	bool was_told;	    /* that its lease was over before it */
 	pid_t pid;
 	sigset_t old_mask;	       /* of signals, as we were given it */
 	struct sigaction old_on_child; /* of SIGCHLD, likewise */

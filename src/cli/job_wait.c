@@ -180,5 +180,6 @@ int job_wait(struct job *job)
 	}
 	connection_done(&watch.connection);
 	release_signals(job);
+	job->was_told = watch.is_told;
 	return status;
 }

@@ -4,6 +4,7 @@
 #include "base/list.h"
 #include "base/text.h"
 #include "cli/gpu_cells.h"
+#include "cli/mps_text.h"
 #include "cli/node.h"
 #include "cli/picture.h"
 #include "cli/tables.h"
@@ -63,12 +64,14 @@ static void add_notes(struct buf *buf, const json_t *gpu)
 	if (json_flag(mig, "on") != json_flag(mig, "pending"))
 		buf_addf(buf, "GPU %lld: MIG mode will be %s after a reset of the GPU\n", index,
 			json_flag(mig, "pending") ? "on" : "off");
-	json_array_foreach(
-		json_object_get(gpu, "processes"), i, process) if (!*json_text(process, "lease"))
+	mps_add_notes(buf, gpu);
+	json_array_foreach(json_object_get(gpu, "processes"), i, process)
 	{
 		const char *user = json_text(process, "user");
 		const char *command = json_text(process, "command");
 
+		if (*json_text(process, "lease") || mps_is_server(gpu, process))
+			continue;
 		buf_addf(buf, "GPU %lld is used without a lease: process %lld%s%s%s%s\n", index,
 			json_whole(process, "pid"), *user ? ", " : "", user, *command ? ": " : "",
 			command);
@@ -166,6 +169,7 @@ void overview_print(const json_t *node, const struct terminal *terminal, FILE *o
 	size_t i;
 
 	json_array_foreach(json_object_get(node, "gpus"), i, gpu) add_notes(&notes, gpu);
+	mps_add_foreign(&notes, json_object_get(node, "gpus"));
 	/* The header, the totals, the prompt after it all; the leases with their titles. */
 	others = 3 + count_lines(buf_text(&notes)) + (n_leases ? n_leases + 1 : 0);
 	print_header(node, terminal, out);

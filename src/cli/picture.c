@@ -6,6 +6,9 @@
  *	managed       │L1 ann │cache ░│L2 bob: python │L3 eve: jupyter lab            │
  *	GPU 1     MIG ├───────┼───────┼───────────────┼───────────────────────────────┤
  *
+ * A GPU that is shared by MPS shows its shares by their memory; the narrowest are drawn wider than
+ * they are, so that they can be read.
+ *
  * A cell says as much as fits: what it is first, who holds it next, asked and got last. A GPU is as
  * tall as what is to be said of it: what is idle takes one line, and the eye goes to what is held.
  * Every kind of cell has a word and a texture of its own beside its colour.
@@ -16,6 +19,7 @@
 #include "cli/canvas.h"
 #include "cli/cell_text.h"
 #include "cli/gpu_cells.h"
+#include "cli/mps_text.h"
 #include "cli/node.h"
 
 #include <stdio.h>
@@ -38,6 +42,7 @@ static const struct {
 	[CELL_FREE] = { PAINT_DIM, PAINT_DIM, 0, 0 },
 	[CELL_USELESS] = { PAINT_DIM, PAINT_DIM, 0, 0 },
 	[CELL_LEASED] = { PAINT_GREEN, PAINT_PLAIN, 0, 0 },
+	[CELL_FAULTY] = { PAINT_RED, PAINT_RED, '!', '!' },
 	[CELL_USED] = { PAINT_YELLOW, PAINT_YELLOW, '!', '!' },
 	[CELL_CACHE] = { PAINT_CYAN, PAINT_DIM, 0x2591, ':' },
 	[CELL_PINNED] = { PAINT_BLUE, PAINT_DIM, 0x2592, '#' },
@@ -65,11 +70,14 @@ static void draw_cell(struct picture *picture, const struct gpu_cells *cells,
 	const struct gpu_cell *cell, unsigned y, unsigned lines)
 {
 	unsigned x = slot_x(picture, cells, cell->start) + 1;
-	unsigned end = slot_x(picture, cells, cell->start + cell->size), width = end - x;
+	unsigned end = slot_x(picture, cells, cell->start + cell->size);
+	unsigned width = end - x;
 	uint32_t texture = picture->terminal->has_unicode ? styles[cell->kind].texture
 							  : (uint32_t)styles[cell->kind].plain;
 	char *line[LINES_MOST];
 
+	if (end <= x)
+		return;
 	canvas_down(&picture->canvas, x - 1, y - 1, y + lines);
 	canvas_down(&picture->canvas, end, y - 1, y + lines);
 	cell_lines(cell, picture->terminal, width, lines, line);
@@ -83,70 +91,86 @@ static void draw_cell(struct picture *picture, const struct gpu_cells *cells,
 			canvas_fill(&picture->canvas, x + used, y + i, width - used,
 				styles[cell->kind].fill, texture);
 	}
-	if (cell->kind == CELL_FREE)
+	if (cell->kind == CELL_FREE && cells->has_slots)
 		draw_ticks(picture, cells, cell, y, lines);
 }
 
+struct state_word {
+	char text[GUTTER];
+	enum paint paint;
+};
+
 /* The GPU's states that are worth a word, the gravest first. */
-static unsigned state_words(
-	const json_t *gpu, const char **ret_words, enum paint *ret_paints, unsigned n_max)
+static unsigned state_words(const json_t *gpu, struct state_word ret_words[], unsigned n_max)
 {
 	const char *health = json_text(gpu, "health");
+	const json_t *server = mps_server_in_trouble(gpu);
+	bool is_faulty = text_eq(json_text(server, "state"), "faulty");
+	AUTO_BUF tenants = { 0 };
+	unsigned n_tenants = mps_add_tenants(&tenants, gpu, ",");
 	const struct {
 		bool is_so;
-		const char *word;
+		const char *before, *word;
 		enum paint paint;
 	} states[] = {
-		{ *health && !text_eq(health, "healthy"), health, PAINT_RED },
-		{ json_flag(gpu, "drained"), "drained", PAINT_YELLOW },
-		{ *json_text(gpu, "busy"), "working", PAINT_CYAN },
-		{ !json_flag(gpu, "managed"), "observed", PAINT_DIM },
+		{ *health && !text_eq(health, "healthy"), "", health, PAINT_RED },
+		{ server != NULL, "MPS ", json_text(server, "state"),
+			is_faulty ? PAINT_RED : PAINT_YELLOW },
+		{ json_flag(gpu, "drained"), "", "drained", PAINT_YELLOW },
+		{ json_flag(json_object_get(gpu, "mps"), "time_sliced"), "", "time-sliced",
+			PAINT_YELLOW },
+		{ *json_text(gpu, "busy"), "", "working", PAINT_CYAN },
+		{ n_tenants > 0, "of ", buf_text(&tenants), PAINT_DIM },
+		{ !json_flag(gpu, "managed"), "", "observed", PAINT_DIM },
 	};
 	unsigned n = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(states) && n < n_max; i++)
 		if (states[i].is_so) {
-			ret_words[n] = states[i].word;
-			ret_paints[n++] = states[i].paint;
+			snprintf(ret_words[n].text, sizeof(ret_words[n].text), "%s%s",
+				states[i].before, states[i].word);
+			ret_words[n++].paint = states[i].paint;
 		}
 	return n;
 }
 
-static const char *mode_word(const json_t *gpu)
+static const char *mode_word(const json_t *node, const json_t *gpu)
 {
 	const json_t *mig = json_object_get(gpu, "mig");
 
 	if (json_flag(mig, "on") != json_flag(mig, "pending"))
 		return json_flag(mig, "on") ? "MIG*" : "(MIG)";
-	return json_flag(mig, "on") ? "MIG" : "whole";
+	if (json_flag(mig, "on"))
+		return "MIG";
+	return mps_is_used(node, gpu) ? "MPS" : "whole";
 }
 
 static void draw_gutter(struct picture *picture, const json_t *gpu, unsigned y, unsigned lines)
 {
-	const char *words[LINES_MOST];
-	enum paint paints[LINES_MOST];
-	unsigned n = state_words(gpu, words, paints, LINES_MOST);
+	struct state_word words[LINES_MOST];
+	unsigned n = state_words(gpu, words, LINES_MOST);
+	bool is_grave = n > 0 && words[0].paint != PAINT_DIM;
 	char text[32];
 
-	snprintf(text, sizeof(text), "GPU %-3lld %5s", json_whole(gpu, "index"), mode_word(gpu));
-	if (lines == 1 && n > 0 && paints[0] != PAINT_DIM)
+	snprintf(text, sizeof(text), "GPU %-3lld %5s", json_whole(gpu, "index"),
+		mode_word(picture->node, gpu));
+	if (lines == 1 && is_grave)
 		snprintf(text, sizeof(text), "GPU %lld", json_whole(gpu, "index"));
 	canvas_text(&picture->canvas, picture->terminal, 0, y, GUTTER - 1, PAINT_BOLD, text);
 	for (unsigned i = 1; i < lines && i <= n; i++)
 		canvas_text(&picture->canvas, picture->terminal, 0, y + i, GUTTER - 1,
-			paints[i - 1], words[i - 1]);
-	if (lines == 1 && n > 0 && paints[0] != PAINT_DIM)
-		canvas_text(
-			&picture->canvas, picture->terminal, 6, y, GUTTER - 7, paints[0], words[0]);
+			words[i - 1].paint, words[i - 1].text);
+	if (lines == 1 && is_grave)
+		canvas_text(&picture->canvas, picture->terminal, 6, y, GUTTER - 7, words[0].paint,
+			words[0].text);
 }
 
 /* The lines that say all there is to say of a GPU. */
 static unsigned lines_needed(const struct picture *picture, const json_t *gpu)
 {
 	struct gpu_cells cells = gpu_cells(picture->node, gpu);
-	const char *words[LINES_MOST - 1];
-	enum paint paints[LINES_MOST - 1];
-	unsigned most = 1 + state_words(gpu, words, paints, LINES_MOST - 1);
+	struct state_word words[LINES_MOST - 1];
+	unsigned most = 1 + state_words(gpu, words, LINES_MOST - 1);
 
 	for (unsigned i = 0; i < cells.n; i++) {
 		const struct gpu_cell *cell = &cells.cell[i];
@@ -184,7 +208,7 @@ static unsigned box_width(const json_t *node, const struct terminal *terminal)
 	{
 		struct gpu_cells cells = gpu_cells(node, gpu);
 
-		if (cells.n_slots > most)
+		if (cells.has_slots && cells.n_slots > most)
 			most = cells.n_slots;
 	}
 	return room / most * most ?: room;

@@ -31,20 +31,35 @@ static void say(
 	free(text);
 }
 
-static void print_step(const json_t *step, const struct terminal *terminal, FILE *out)
+/* How many steps from that one on are the same, as those of equal MPS shares are. */
+static size_t count_alike(const json_t *steps, size_t first)
+{
+	const json_t *step = json_array_get(steps, first);
+	size_t n = 1;
+
+	while (json_equal(json_array_get(steps, first + n), step))
+		n++;
+	return n;
+}
+
+static void print_step(const json_t *step, size_t times, const struct terminal *terminal, FILE *out)
 {
 	const char *kind = json_text(step, "kind");
-	bool makes = text_starts(kind, "create"), takes = text_starts(kind, "destroy");
+	bool makes = text_eq(kind, "create") || text_eq(kind, "add-mps");
+	bool takes = text_eq(kind, "destroy") || text_eq(kind, "drop-mps");
+	char often[32] = "";
 
+	if (times > 1)
+		snprintf(often, sizeof(often), ", %zu times", times);
 	say(terminal, out,
 		makes	? PAINT_GREEN
 		: takes ? PAINT_RED
 			: PAINT_YELLOW,
-		"  %s %s",
+		"  %s %s%s",
 		makes	? "+"
 		: takes ? "-"
 			: "*",
-		json_text(step, "text"));
+		json_text(step, "text"), often);
 }
 
 /* All that is to be done on a GPU, as one text: equal ones are said once. */
@@ -89,10 +104,11 @@ static void print_steps(const json_t *steps, const struct terminal *terminal, FI
 	long long gpu = -1;
 	const json_t *step;
 	bool is_said = false;
-	size_t i;
+	size_t times;
 
-	json_array_foreach(steps, i, step)
-	{
+	for (size_t i = 0; i < json_array_size(steps); i += times) {
+		step = json_array_get(steps, i);
+		times = count_alike(steps, i);
 		if (json_whole(step, "gpu") != gpu) {
 			AUTO_FREE char *alike = gpus_alike(steps, i);
 
@@ -102,7 +118,7 @@ static void print_steps(const json_t *steps, const struct terminal *terminal, FI
 				say(terminal, out, PAINT_BOLD, "GPU %s", alike);
 		}
 		if (!is_said)
-			print_step(step, terminal, out);
+			print_step(step, times, terminal, out);
 	}
 }
 

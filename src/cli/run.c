@@ -5,6 +5,7 @@
 #include "cli/job.h"
 #include "cli/verb.h"
 #include "client/json.h"
+#include "client/lease.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -12,6 +13,8 @@
 #include <unistd.h>
 
 enum { COMMAND_TEXT_MAX = 2000 };
+
+#define FAILURE_WAIT_S 2.0
 
 static char *command_text(char **command)
 {
@@ -62,6 +65,32 @@ static void leave(struct invocation *invocation, const json_t *lease, const char
 	(void)lease_post(&invocation->client, json_text(lease, "id"), verb, NULL, NULL, NULL);
 }
 
+static bool is_by_mps(const json_t *lease)
+{
+	const json_t *got = json_object_get(lease, "got"), *share;
+	size_t i;
+
+	json_array_foreach(
+		got, i, share) if (text_eq(json_text(share, "mechanism"), "mps")) return true;
+	return false;
+}
+
+/*
+ * A command in an MPS share may have failed by another's fault, of which its own messages know
+ * nothing: carved knows, in a moment.
+ */
+static void tell_failure(struct invocation *invocation, const json_t *lease)
+{
+	AUTO_JSON *over = NULL;
+
+	if (!is_by_mps(lease) || lease_get(&invocation->client, json_text(lease, "id"), "releasing",
+					 FAILURE_WAIT_S, &over, NULL) != 0)
+		return;
+	if (text_eq(json_text(over, "state"), "failed"))
+		fprintf(stderr, "carve: lease %s failed: %s\n", json_text(over, "id"),
+			json_text(over, "reason"));
+}
+
 static int run_in(struct invocation *invocation, const json_t *lease, struct error *err)
 {
 	struct job job = {
@@ -72,9 +101,15 @@ static int run_in(struct invocation *invocation, const json_t *lease, struct err
 	};
 	int status = job_start(&job, err);
 
-	if (status == 0)
-		return end_status(invocation, job_wait(&job));
+	if (status == 0) {
+		status = end_status(invocation, job_wait(&job));
+		leave(invocation, lease, "leave");
+		if (status != 0 && !job.was_told)
+			tell_failure(invocation, lease);
+		return status;
+	}
 	job_abandon(&job);
+	leave(invocation, lease, "leave");
 	return status;
 }
 
@@ -102,7 +137,5 @@ int verb_run(struct invocation *invocation, struct error *err)
 		return EXIT_CARVE;
 	}
 	acquire_remarks(invocation, lease);
-	r = run_in(invocation, lease, err);
-	leave(invocation, lease, "leave");
-	return r;
+	return run_in(invocation, lease, err);
 }

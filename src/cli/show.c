@@ -16,7 +16,8 @@ enum thing { THING_GPU, THING_SHARE, THING_LEASE, THING_N };
 
 static const struct {
 	const char *list, *key;
-	void (*print)(const json_t *thing, const struct terminal *terminal, FILE *out);
+	void (*print)(const json_t *thing, const json_t *node, const struct terminal *terminal,
+		FILE *out);
 } things[THING_N] = {
 	[THING_GPU] = { "gpus", "gpu", gpu_details },
 	[THING_SHARE] = { "shares", "share", share_details },
@@ -26,7 +27,7 @@ static const struct {
 /* What an ID looks like, so that it is usually found with one question. */
 static enum thing guess(const char *id)
 {
-	if (text_starts(id, "MIG-") || strchr(id, '@'))
+	if (text_starts(id, "MIG-") || strchr(id, '@') || strstr(id, ":mps"))
 		return THING_SHARE;
 	if (text_starts(id, "GPU-") || isdigit((unsigned char)id[0]))
 		return THING_GPU;
@@ -56,6 +57,18 @@ static int find(struct invocation *invocation, const char *id, enum thing *ret_t
 		"there is no GPU, share or lease '%s': 'carve list' shows what there is", id);
 }
 
+/* Who holds the limits of an MPS share hangs on all that is on its GPU: then the whole node is
+ * asked for. */
+static int find_node(struct invocation *invocation, enum thing kind, const json_t *thing,
+	json_t **ret_node, struct error *err)
+{
+	const json_t *got = json_array_get(json_object_get(thing, "got"), 0);
+
+	if (!text_eq(json_text(kind == THING_LEASE ? got : thing, "mechanism"), "mps"))
+		return 0;
+	return client_get(&invocation->client, ret_node, err, "/v1/node");
+}
+
 /* NAME=value lines: for eval, --env-file and EnvironmentFile=. */
 static int show_env(const json_t *lease, struct error *err)
 {
@@ -72,7 +85,7 @@ int verb_show(struct invocation *invocation, struct error *err)
 {
 	const char *format = said(invocation, "json") ? "json" : said_value(invocation, "as");
 	struct terminal terminal;
-	AUTO_JSON *answer = NULL;
+	AUTO_JSON *answer = NULL, *node = NULL;
 	const json_t *thing;
 	enum thing kind;
 	int r;
@@ -97,7 +110,10 @@ int verb_show(struct invocation *invocation, struct error *err)
 	}
 	if (format)
 		return show_env(thing, err);
+	r = find_node(invocation, kind, thing, &node, err);
+	if (r != 0)
+		return status_of(invocation, r);
 	terminal = terminal_look(STDOUT_FILENO);
-	things[kind].print(thing, &terminal, stdout);
+	things[kind].print(thing, node, &terminal, stdout);
 	return EXIT_DONE;
 }

@@ -15,6 +15,7 @@ void shares_print(const json_t *shares, const struct terminal *terminal, FILE *o
 		{ "ORIGIN" },
 		{ "LEASE" },
 		{ "IN USE" },
+		{ "SERVER" },
 		{ "LIMITS KEPT BY", .may_shrink = true, .may_go = true },
 		{ "UUID", .may_go = true },
 	};
@@ -27,7 +28,11 @@ void shares_print(const json_t *shares, const struct terminal *terminal, FILE *o
 	{
 		const json_t *by = json_object_get(share, "enforced_by");
 
-		table_row(&table, PAINT_PLAIN);
+		const char *server = json_text(share, "server");
+
+		table_row(&table, text_eq(server, "faulty")		 ? PAINT_RED
+				  : !*server || text_eq(server, "ready") ? PAINT_PLAIN
+									 : PAINT_YELLOW);
 		table_cell(&table, 0, "%s", json_text(share, "id"));
 		table_cell(&table, 1, "%s", json_text(share, "mechanism"));
 		table_cell(&table, 2, "%s", memory_text(json_number(share, "memory"), text));
@@ -35,12 +40,13 @@ void shares_print(const json_t *shares, const struct terminal *terminal, FILE *o
 		table_cell(&table, 4, "%s", json_text(share, "origin"));
 		table_cell(&table, 5, "%s", json_text(share, "lease"));
 		table_cell(&table, 6, "%s", json_flag(share, "has_users") ? "yes" : "no");
+		table_cell(&table, 7, "%s", server);
 		if (text_eq(json_text(by, "memory"), json_text(by, "compute")))
-			table_cell(&table, 7, "%s", json_text(by, "memory"));
+			table_cell(&table, 8, "%s", json_text(by, "memory"));
 		else
-			table_cell(&table, 7, "memory %s, compute %s", json_text(by, "memory"),
+			table_cell(&table, 8, "memory %s, compute %s", json_text(by, "memory"),
 				json_text(by, "compute"));
-		table_cell(&table, 8, "%s", json_text(share, "uuid"));
+		table_cell(&table, 9, "%s", json_text(share, "uuid"));
 	}
 	table_print(&table, terminal, out);
 }

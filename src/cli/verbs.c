@@ -98,9 +98,10 @@ const struct verb verbs[] = {
 		.argument = ARGUMENT_WORD,
 		.words = "gpus shares leases",
 		.summary = "shows what there is: GPUs, shares, leases; or all of it as a picture",
-		.text = "Without an argument: every GPU with its instances in their places, who "
-			"holds what, the\n"
-			"queue and totals. 'gpus' also says what each GPU can do by each "
+		.text = "Without an argument: every GPU with its instances in their places or its "
+			"MPS shares, who\n"
+			"holds what, the queue and totals. 'gpus' also says what each GPU can do "
+			"by each\n"
 			"mechanism, and why.\n",
 		.examples = "  carve list\n"
 			    "  carve list leases --json\n",
@@ -114,9 +115,9 @@ const struct verb verbs[] = {
 		.max_args = 1,
 		.argument = ARGUMENT_ANY_ID,
 		.summary = "shows one GPU, share or lease with all that is known of it",
-		.text = "ID is a GPU's index, uuid or PCI address, a share's name (0:1g.10gb@4) or "
-			"MIG uuid, or a\n"
-			"lease's id or name.\n",
+		.text = "ID is a GPU's index, uuid or PCI address, a share's name (0:1g.10gb@4, "
+			"0:mps2) or MIG\n"
+			"uuid, or a lease's id or name.\n",
 		.examples = "  carve show 0\n"
 			    "  env $(carve show L3 --as env) ./program\n",
 		.options = show_options,
@@ -128,7 +129,7 @@ const struct verb verbs[] = {
 		.min_args = 1,
 		.max_args = -1,
 		.argument = ARGUMENT_GPU,
-		.summary = "lets Carve change a GPU: its MIG mode and instances",
+		.summary = "lets Carve change a GPU: its modes, instances and MPS servers",
 		.text = "On all other GPUs Carve only looks. Instances that are there already stay "
 			"as they are:\n"
 			"foreign, until they are adopted. For root and the group carve.\n",
@@ -217,6 +218,11 @@ const struct verb verbs[] = {
 			"ends; children that outlive it keep the share until the last of them is "
 			"gone.\n"
 			"\n"
+			"With --mechanism mps the command shares a GPU, at the same time, with "
+			"others of the same\n"
+			"user, and a fatal fault of one ends all of them. 'carve show LEASE' says "
+			"who holds its limits.\n"
+			"\n"
 			"Exits as the command does: with its status, or by the signal that ended "
 			"it. 124: waited\n"
 			"too long; 125: Carve failed; 126: the command cannot be run; 127: there "
@@ -224,6 +230,7 @@ const struct verb verbs[] = {
 			"command.\n",
 		.examples = "  carve run --memory 10G --compute 25% -- python train.py\n"
 			    "  carve run --profile 1g.10gb --wait=5m ./program\n"
+			    "  carve run --mechanism mps --memory 8G --compute 30% ./serve\n"
 			    "  carve run --gpus 2 torchrun --nproc-per-node 2 train.py\n",
 		.options = run_options,
 		.run = verb_run,

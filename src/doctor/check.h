@@ -45,5 +45,7 @@ void check_capabilities(struct doctor *doctor);
 void check_mig(struct doctor *doctor);
 void check_users(struct doctor *doctor);
 void check_persistence(struct doctor *doctor);
+/* check_mps.c */
+void check_mps(struct doctor *doctor);
 /* check_daemon.c */
 void check_daemon(struct doctor *doctor);

@@ -111,7 +111,7 @@ static const char *role_of(const struct process_info *info)
 		{ "Xorg", "display server: in the way of MIG mode changes and resets" },
 		{ "Xwayland", "display server: in the way of MIG mode changes and resets" },
 		{ "gnome-shell", "display server: in the way of MIG mode changes and resets" },
-		{ "nvidia-mps", "MPS server" },
+		{ "nvidia-cuda-mps", "MPS server: in the way of MIG mode changes and resets" },
 	};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(known); i++) {

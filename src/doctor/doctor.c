@@ -30,6 +30,7 @@ static const struct {
 	{ "persistence", check_persistence },
 	{ "mig", check_mig },
 	{ "users", check_users },
+	{ "mps", check_mps },
 	{ "daemon", check_daemon },
 };
 

@@ -56,7 +56,7 @@ def gpu(index, kind, mig=True):
     answers = {
         "mig": ("yes", f"up to {slices} instances") if on else ("after", "turning MIG mode on") if capable
         else ("no", "this product has no MIG"),
-        "mps": ("no", "comes with a later version"),
+        "mps": ("yes", "up to 48 shares" + (" in its instances" if on else "")),
         "vf": ("no", "comes with a later version"),
         "time": ("no", "comes with a later version"),
         "whole": ("after", "turning MIG mode off") if on else ("yes", "one holder at a time"),
@@ -88,6 +88,7 @@ def gpu(index, kind, mig=True):
         "lease": None,
         "processes": [],
         "busy": None,
+        "mps": {"compute_mode": "default", "time_sliced": False, "clients_max": 48, "servers": [], "foreign": []},
     }
 
 
@@ -134,6 +135,30 @@ class Node:
         self.json["shares"].append(share)
         return name
 
+    def server(self, index, user="alice", state="ready", place=None, **more):
+        """An MPS server of the user's on a GPU, or in a share of an instance."""
+        mps = self.json["gpus"][index]["mps"]
+        if place is None:
+            mps["compute_mode"] = "exclusive-process"
+        mps["servers"].append({
+            "place": place, "tenant": {"uid": 1000 + len(mps["servers"]), "user": user}, "state": state, "text": None,
+            "control_pid": 700, "server_pid": 701, "clients": 2, "leases": 1, "interface": "v2", "memory_limit": None,
+            "compute_limit": None,
+        } | more)
+
+    def mps(self, index, number, memory, percent, place=None, origin="dynamic", by=("mps", "mps"), server="ready"):
+        """An MPS share; memory in GiB."""
+        g = self.json["gpus"][index]
+        name = f"{place or index}:mps{number}"
+        self.json["shares"] = [s for s in self.json["shares"] if s["id"] != str(index)]
+        self.json["shares"].append({
+            "id": name, "gpu": index, "mechanism": "mps", "profile": None, "start": None, "size": None,
+            "memory": int(memory * GIB), "compute": float(percent), "slices": None, "uuid": g["uuid"],
+            "origin": origin, "lease": None, "has_users": False, "place": place, "server": server,
+            "enforced_by": {"memory": by[0], "compute": by[1], "faults": "nobody"},
+        })
+        return name
+
     def lease(self, number, user="alice", command="python train.py", shares=(), asked=None, state="active", **more):
         got = []
         for name in shares:
@@ -161,6 +186,42 @@ class Node:
 
     def copy(self):
         return copy.deepcopy(self.json)
+
+
+def mps_node():
+    """Five H100, two of them in MIG mode, with something of everything that MPS has."""
+    node = Node("dgx-h100", mig=False)
+    node.json["gpus"] = node.json["gpus"][:6]
+    node.json["shares"] = [s for s in node.json["shares"] if s["gpu"] < 6]
+    node.json["gpus"][4] = gpu(4, "h100")
+    node.server(0, "alice", memory_limit=20 * GIB, compute_limit=40)
+    node.lease(1, "alice", "python train.py --epochs 100", [node.mps(0, 1, 20, 40)],
+               {"gpus": 1, "memory": "20Gi", "compute": 40, "mechanism": "mps"})
+    node.lease(2, "alice", "jupyter lab", [node.mps(0, 2, 8, 20, by=("nobody", "nobody"))],
+               {"gpus": 1, "memory": "8Gi", "compute": 20})
+    node.mps(0, 3, 20, 30, origin="pinned", server=None)
+    node.server(1, "bob", "faulty", text="process 4711 broke it; its clients end, then it is started again")
+    node.lease(3, "bob", "./simulate --steps 1000000", [node.mps(1, 1, 40, 50, server="faulty")],
+               {"gpus": 1, "memory": "40Gi", "compute": 50})
+    node.server(2, "carol")
+    node.server(2, "dave", "starting")
+    node.json["gpus"][2]["mps"].update(time_sliced=True, compute_mode="default")
+    node.lease(4, "carol", "serve --port 80", [node.mps(2, 1, 30, 50, by=("nobody", "nobody"))],
+               {"gpus": 1, "memory": "30Gi"})
+    node.lease(5, "dave", "serve --port 81", [node.mps(2, 2, 10, 25, by=("nobody", "nobody"), server="starting")],
+               {"gpus": 1, "memory": "10Gi"})
+    node.server(3, "erin", leases=12)
+    for i in range(12):
+        node.lease(10 + i, "erin", "python sweep.py", [node.mps(3, i + 1, 4, 8)], {"gpus": 1, "memory": "4Gi"})
+    place = node.instance(4, "3g.40gb", 4, "pinned")
+    node.instance(4, "2g.20gb", 0)
+    node.server(4, "frank", place=place, leases=2)
+    for i in range(2):
+        node.lease(30 + i, "frank", "python infer.py", [node.mps(4, i + 1, 12, 15, place, by=("nobody", "nobody"))],
+                   {"gpus": 1, "memory": "12Gi"})
+    for i in (4, 5):
+        node.json["gpus"][i]["mps"]["foreign"] = [{"pid": 4321, "uid": 0, "pipe_directory": "/tmp/nvidia-mps"}]
+    return node
 
 
 def busy_node(machine="dgx-h100"):

@@ -19,7 +19,8 @@ def lines_of(t, width, height, *args, **env):
 
 def claim_every_machine_is_drawn_within_the_terminal(t):
     for machine in machines.MACHINES:
-        for node in (machines.Node(machine), machines.Node(machine, mig=False), machines.busy_node(machine)):
+        for node in (machines.Node(machine), machines.Node(machine, mig=False), machines.busy_node(machine),
+                     machines.mps_node()):
             t.serve(node.copy())
             for width in (40, 80, 100, 120, 200):
                 drawn = [x for x in lines_of(t, width, 0) if "│" in x or "─" in x]
@@ -92,6 +93,112 @@ def claim_names_cannot_draw_or_control(t):
     assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", r.stdout)
 
 
+def rows_of(text, gpu):
+    """The lines of one GPU's box, each as its cells."""
+    lines = text.split("\n")
+    at = next(i for i, line in enumerate(lines) if line.startswith(f"GPU {gpu} ") and "│" in line)
+    return [[cell.strip() for cell in line.split("│")] for line in lines[at:at + 3]]
+
+
+def claim_mps_shares_are_parts_of_their_gpu_by_memory(t):
+    t.serve(machines.mps_node().copy())
+    text = "\n".join(lines_of(t, 114, 0))
+    name, who, asked = rows_of(text, 0)
+    same(name[:5], ["GPU 0     MPS", "mps1 20Gi 40%", "mps2 20%", "mps3 20Gi 30% ▒▒▒▒▒▒▒▒▒", "free 32Gi 10%"])
+    same(who[:2], ["of alice", "L1 alice: python train…"])
+    same(asked[1], "20Gi 40% → 20Gi 40%")
+    contains(who[3], "pinned")
+    widths = [len(cell) for cell in text.split("\n")[2].split("│")[1:5]]
+    assert widths[0] == widths[2] < widths[3], widths
+
+
+def claim_an_mps_server_that_is_not_ready_catches_the_eye(t):
+    t.serve(machines.mps_node().copy())
+    text = "\n".join(lines_of(t, 100, 0))
+    name, who, _ = rows_of(text, 1)
+    contains(name[1], "mps1 40Gi 50% faulty !!!!")
+    same(who[0], "MPS faulty")
+    same([row[0] for row in rows_of(text, 2)], ["GPU 2     MPS", "MPS starting", "time-sliced"])
+    contains(text, "GPU 1: the MPS server of bob is faulty: process 4711 broke it;")
+    contains(text, "GPU 2: the MPS server of dave is starting\n")
+    contains(text, "GPU 2: MPS servers take turns (time-sliced): nobody holds the limits of shares")
+
+
+def claim_mps_shares_without_room_of_their_own_are_counted(t):
+    t.serve(machines.mps_node().copy())
+    name, who, _ = rows_of("\n".join(lines_of(t, 100, 0)), 3)
+    same(len(name), 1 + 8 + 1)
+    same(name[7], "6 shares")
+    contains(who[7], "L16 L17")
+    node = machines.Node("h200", mig=False)
+    for i in range(48):
+        node.mps(0, i + 1, 2.5, 2)
+    t.serve(node.copy())
+    contains("\n".join(lines_of(t, 80, 0)), "42 shares")
+
+
+def claim_an_idle_mps_server_is_shown_with_its_tenant(t):
+    node = machines.Node("h200", mig=False)
+    node.server(0, "alice", leases=0, clients=0)
+    t.serve(node.copy())
+    text = "\n".join(lines_of(t, 100, 0))
+    contains(text, "GPU 0     MPS │free 140Gi 100%")
+    contains(text, "of alice")
+    contains(t.carve("show", "0").stdout, "alice: ready, 0 leases, 0 clients of 48; v2, control daemon 700, server 701")
+
+
+def claim_carves_own_mps_servers_use_no_gpu_without_a_lease(t):
+    node = machines.mps_node()
+    process = {"user": "root", "command": "nvidia-cuda-mps-server", "service": "", "share": None, "lease": None, "memory": 1}
+    node.json["gpus"][0]["processes"] = [process | {"pid": 701}, process | {"pid": 702}]
+    node.json["gpus"][4]["processes"] = [process | {"pid": 701, "share": "4:2g.20gb@0"}]
+    t.serve(node.copy())
+    text = "\n".join(lines_of(t, 100, 0))
+    same(re.findall("used without a lease: process ([0-9]+)", text), ["702"])
+    contains(rows_of(text, 4)[1][1], "cache")
+    contains(t.carve("show", "0").stdout, "701  root  MPS server")
+    contains(t.carve("show", "0").stdout, "702  root  no lease")
+
+
+def claim_mps_in_an_instance_stands_in_its_cell(t):
+    t.serve(machines.mps_node().copy())
+    name, who, server = rows_of("\n".join(lines_of(t, 100, 0)), 4)
+    same((name[3], who[3], server[3]), ("3g.40gb MPS pinned", "L30 L31", "MPS of frank"))
+    contains(t.carve("show", "4").stdout, "frank in 4:3g.40gb@4: ready, 2 leases, 2 clients; v2")
+
+
+def claim_a_foreign_control_daemon_is_told_once_with_its_gpus(t):
+    t.serve(machines.mps_node().copy())
+    text = "\n".join(lines_of(t, 200, 0))
+    same(text.count("did not start"), 1)
+    contains(text, "GPU 4, 5: an MPS control daemon that Carve did not start (process 4321, uid 0, in /tmp/nvidia-mps)")
+    node = machines.Node("a30x2")
+    for gpu in node.json["gpus"]:
+        gpu["mps"]["foreign"] = [{"pid": 4321, "uid": 0, "pipe_directory": None}]
+    t.serve(node.copy())
+    contains("\n".join(lines_of(t, 200, 0)), "All GPUs: an MPS control daemon that Carve did not start (process 4321, uid 0) is")
+    t.serve(machines.mps_node().copy())
+    contains(t.carve("show", "5").stdout, "process 4321 of uid 0, in /tmp/nvidia-mps")
+
+
+def claim_who_holds_an_mps_shares_limits_is_said_and_why_nobody_does(t):
+    t.serve(machines.mps_node().copy())
+    for what, memory in (("0:mps1", "mps\n"), ("L1", "mps\n"), ("0:mps3", "mps\n"),
+                         ("0:mps2", "nobody: the server's one limit is that of a larger share"),
+                         ("L2", "nobody: the server's one limit is that of a larger share"),
+                         ("2:mps1", "nobody: servers may take turns (time-sliced)"),
+                         ("4:3g.40gb@4:mps1", "nobody: in MIG mode there is no exclusive mode"),
+                         ("L31", "nobody: in MIG mode there is no exclusive mode")):
+        text = t.carve("show", what).stdout
+        contains(text, f"memory by     {memory}")
+        contains(text, f"compute by    {memory}")
+        contains(text, "faults by     nobody: a fatal fault ends all clients of the same server")
+    rows = [line.split() for line in t.carve("list", "shares").stdout.split("\n")]
+    same([row[5:9] for row in rows if row[:1] == ["0:mps2"]], [["L2", "yes", "ready", "nobody"]])
+    same([row[-4:-1] for row in rows if row[:1] == ["1:mps1"]], [["yes", "faulty", "mps"]])
+    contains(t.carve("list", "gpus").stdout, "healthy, MPS of bob (faulty)")
+
+
 def claim_lists_are_json_when_asked(t):
     node = machines.busy_node("dgx-h100").copy()
     t.serve(node)
@@ -113,11 +220,11 @@ def claim_each_gpu_says_what_it_can_do_and_why(t):
     text = t.carve("list", "gpus").stdout
     rows = [re.split(r"\s{2,}", x.strip()) for x in text.split("\n")]
     same(rows[0][3:8], ["mig", "mps", "vf", "time", "whole"])
-    same(rows[1][3:8], ["yes", "no", "no", "no", "after"])
-    same(rows[2][3:8], ["no", "no", "no", "no", "yes"])
+    same(rows[1][3:8], ["yes", "yes", "no", "no", "after"])
+    same(rows[2][3:8], ["no", "yes", "no", "no", "yes"])
     contains(text, "mig   GPU 0: yes: up to 7 instances")
     contains(text, "mig   GPU 1: no: this product has no MIG")
-    contains(text, "mps   no: comes with a later version")
+    contains(text, "vf    no: comes with a later version")
 
 
 def claim_an_empty_list_says_so(t):
@@ -139,7 +246,7 @@ def claim_things_are_shown_by_any_name(t):
     t.fake.answers["GET /v1/gpus/0000:1b:00.0"] = {"version": 1, "gpu": node["gpus"][0]}
     contains(t.carve("show", "0").stdout, "NVIDIA H100")
     contains(t.carve("show", "0000:1b:00.0").stdout, "1g.10gb")
-    contains(t.carve("show", share["id"]).stdout, "kept by: hardware")
+    contains(t.carve("show", share["id"]).stdout, "memory by     hardware")
     contains(t.carve("show", share["uuid"]).stdout, share["id"])
     contains(t.carve("show", "L1").stdout, "alice")
     r = t.carve("show", "nothing")
@@ -166,6 +273,9 @@ def claim_odd_answers_are_drawn_without_harm(t):
     node["gpus"][1]["mig"]["slots"] = 4000000000
     node["gpus"][2]["mig"] = None
     node["gpus"][3] = {}
+    node["gpus"][4]["mps"] = {"servers": [{}, None, {"tenant": 5}], "foreign": [{}, 7]}
+    node["gpus"][5]["mps"] = 3
+    node["shares"] += [{"mechanism": "mps", "gpu": 7, "memory": 1 << 60}, {"mechanism": "mps", "gpu": 7, "memory": -5}]
     node["leases"][0]["got"] = [{}]
     node["leases"][1]["tenant"] = None
     t.serve(machines.Node("dgx-h100").copy())

@@ -206,6 +206,15 @@ def claim_a_plan_is_shown_with_what_stays_and_its_status(t):
     same(json.loads(t.carve("plan", path, "--json").stdout)["verdict"], "nothing")
 
 
+def claim_a_plan_shows_mps_shares_that_come_and_go(t):
+    t.fake.answers["POST /v1/plan"] = PLAN | {"kept": [], "pins": [], "steps": [
+        {"gpu": 0, "kind": "drop-mps", "text": "drop MPS share mps1"},
+        {"gpu": 0, "kind": "compute-mode", "text": "set the compute mode to DEFAULT"},
+        *[{"gpu": 0, "kind": "add-mps", "text": "add MPS share 12G and 30 %"}] * 3]}
+    same(t.carve("plan", layout(t)).stdout,
+         "GPU 0\n  - drop MPS share mps1\n  * set the compute mode to DEFAULT\n  + add MPS share 12G and 30 %, 3 times\n5 steps.\n")
+
+
 def claim_what_is_in_the_way_is_named(t):
     t.fake.answers["POST /v1/plan"] = PLAN | {"verdict": "cannot", "blockers": [BLOCKER, BLOCKER | {"lease": None, "foreign": True, "processes": []}]}
     r = t.carve("plan", layout(t))

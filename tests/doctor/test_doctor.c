@@ -173,6 +173,86 @@ TEST(missing_device_node_is_told)
 	rename(aside, path);
 }
 
+TEST(gpus_that_let_nobody_in_are_told)
+{
+	struct bench *bench = bench_open(4);
+	struct doctor *doctor;
+
+	CHECK_EQ(nvml_gpu_set_compute_mode(bench->nvml, COMPUTE_PROHIBITED, NULL), 0);
+	doctor = look();
+	CHECK_FOUND(doctor, "mps", "GPU 4 is in compute mode PROHIBITED", DOCTOR_WARN);
+	doctor_free(doctor);
+	CHECK_EQ(nvml_gpu_set_compute_mode(bench->nvml, COMPUTE_EXCLUSIVE_PROCESS, NULL), 0);
+	doctor = look();
+	CHECK_FOUND(doctor, "mps", "GPU 4 is in compute mode EXCLUSIVE_PROCESS without an MPS",
+		DOCTOR_WARN);
+	doctor_free(doctor);
+	CHECK_EQ(nvml_gpu_set_compute_mode(bench->nvml, COMPUTE_DEFAULT, NULL), 0);
+	doctor = look();
+	CHECK(!find(doctor, "mps", "GPU 4"));
+	doctor_free(doctor);
+	bench_close(bench);
+}
+
+/* A command of the shell's with the node's own nvidia-cuda-mps-control, on that pipe directory. */
+static bool mps(const char *pipe, const char *command)
+{
+	AUTO_FREE char *line =
+		must_asprintf("export CUDA_MPS_PIPE_DIRECTORY='%s' CUDA_MPS_LOG_DIRECTORY='%s'; %s",
+			pipe, pipe, command);
+
+	make_dirs(pipe, 0755, NULL);
+	return system(line) == 0;
+}
+
+TEST(control_daemons_are_told_by_whose_they_are)
+{
+	AUTO_FREE char *theirs = must_asprintf("%s/theirs", getenv("CARVE_SYSTEM_ROOT"));
+	AUTO_FREE char *ours = must_asprintf("%s/mps/0-0/pipe", getenv("CARVE_RUN_DIR"));
+	struct doctor *doctor;
+
+	CHECK(mps(theirs, "CUDA_VISIBLE_DEVICES=0,1 nvidia-cuda-mps-control -d"));
+	CHECK(mps(ours, "nvidia-cuda-mps-control -d"));
+	doctor = look();
+	CHECK_FOUND(doctor, "mps", "MPS shares are possible", DOCTOR_OK);
+	CHECK_FOUND(doctor, "mps", "Carve did not start has GPUs 0,1", DOCTOR_WARN);
+	CHECK_FOUND(doctor, "mps", "of Carve runs without carved", DOCTOR_WARN);
+	CHECK(strstr(find(doctor, "mps", "GPUs 0,1")->how, theirs));
+	doctor_free(doctor);
+	CHECK(mps(theirs, "echo quit | nvidia-cuda-mps-control"));
+	CHECK(mps(ours, "echo quit | nvidia-cuda-mps-control"));
+	doctor = look();
+	/* there may be others on the machine that this runs on */
+	CHECK(!find(doctor, "mps", "GPUs 0,1"));
+	CHECK(!find(doctor, "mps", "of Carve runs"));
+	doctor_free(doctor);
+}
+
+TEST(missing_program_and_one_of_another_driver_are_told)
+{
+	AUTO_FREE char *before = must_strdup(getenv("PATH"));
+	AUTO_FREE char *dir = must_asprintf("%s/other", getenv("CARVE_SYSTEM_ROOT"));
+	AUTO_FREE char *control = must_asprintf("%s/nvidia-cuda-mps-control", dir);
+	AUTO_FREE char *server = must_asprintf("%s/nvidia-cuda-mps-server", dir);
+	static const char other[] = "#!/bin/false\n 470.57.02 \n";
+	struct doctor *doctor;
+
+	make_dirs(dir, 0755, NULL);
+	setenv("PATH", dir, 1);
+	if (access("/usr/bin/nvidia-cuda-mps-control", F_OK) < 0) {
+		doctor = look();
+		CHECK_FOUND(
+			doctor, "mps", "no MPS shares: no nvidia-cuda-mps-control", DOCTOR_WARN);
+		doctor_free(doctor);
+	}
+	CHECK_EQ(write_file_atomic(control, other, strlen(other), 0755, NULL), 0);
+	CHECK_EQ(write_file_atomic(server, other, strlen(other), 0755, NULL), 0);
+	doctor = look();
+	CHECK_FOUND(doctor, "mps", "is of driver 470.57.02, but", DOCTOR_WARN);
+	doctor_free(doctor);
+	setenv("PATH", before, 1);
+}
+
 /* A daemon that answers one request with `body`. */
 static pid_t daemon_that_says(const char *body)
 {
