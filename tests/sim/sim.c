@@ -74,8 +74,8 @@ void sim_begin_slow(const char *machine, const char *create_ms, const char *dest
 	snprintf(sim_dir, sizeof(sim_dir), "%s/node-XXXXXX", base);
 	if (!mkdtemp(sim_dir))
 		give_up("no temporary directory");
-	if (SIM("create", machine, "--create", create_ms, "--destroy", destroy_ms, "--dir",
-		    sim_dir) != 0)
+	if (SIM("create", machine, "--fast", "--create", create_ms, "--destroy", destroy_ms,
+		    "--dir", sim_dir) != 0)
 		give_up(sim_output);
 	setenv("CARVE_SIM_NODE", sim_dir, 1);
 	if (nvml.nvmlInit_v2() != NVML_SUCCESS)

@@ -7,10 +7,12 @@
 #include "base/text.h"
 #include "sim/lib/place.h"
 #include "sim/node/inject.h"
+#include "sim/node/vf.h"
 
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <unistd.h>
 
 struct node *session_node;
 
@@ -20,6 +22,8 @@ static unsigned session_users;
  * call, and NVML is started again and again by some clients. */
 static struct node *mapped;
 static char mapped_dir[256];
+/* By which the driver knows that a client is there: vf.h. */
+static int client = -1;
 
 bool session_is_on(void)
 {
@@ -59,6 +63,8 @@ static nvmlReturn_t session_start(const char *name)
 		if (r == NVML_SUCCESS)
 			r = (nvmlReturn_t)inject_strike(mapped, function, NODE_ANY_GPU);
 	}
+	if (r == NVML_SUCCESS && !session_users)
+		client = client_enter(mapped);
 	if (r == NVML_SUCCESS) {
 		session_node = mapped;
 		__atomic_add_fetch(&session_users, 1, __ATOMIC_RELEASE);
@@ -86,8 +92,11 @@ nvmlReturn_t sim_nvmlInitWithFlags(unsigned int flags)
 nvmlReturn_t sim_nvmlShutdown(void)
 {
 	pthread_mutex_lock(&session_lock);
-	if (session_users)
-		__atomic_sub_fetch(&session_users, 1, __ATOMIC_RELEASE);
+	if (session_users && __atomic_sub_fetch(&session_users, 1, __ATOMIC_RELEASE) == 0 &&
+		client >= 0) {
+		close(client);
+		client = -1;
+	}
 	pthread_mutex_unlock(&session_lock);
 	return NVML_SUCCESS;
 }

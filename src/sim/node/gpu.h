@@ -45,8 +45,8 @@ int gpu_set_persistence(struct node *node, unsigned gpu, bool on);
 int gpu_set_compute_mode(struct node *node, unsigned gpu, uint32_t mode);
 
 /*
- * A GPU reset: IN_USE while processes use the GPU, GPU_IS_LOST on a lost one. Instances are gone, a
- * pending MIG mode is current, volatile ECC counts are 0.
+ * A GPU reset: IN_USE while processes use the GPU or it has virtual functions, GPU_IS_LOST on a
+ * lost one. Instances are gone, a pending MIG mode is current, volatile ECC counts are 0.
  */
 int gpu_reset(struct node *node, unsigned gpu);
 

@@ -27,7 +27,7 @@ static int activation_of(const struct gpu *gpu, const struct gpu_state *state, u
 {
 	if (mode == state->mig_current)
 		return NVML_SUCCESS;
-	if (process_uses_gpu(state) || has_instances(state))
+	if (process_uses_gpu(state) || has_instances(state) || (!mode && state->n_vfs))
 		return NVML_ERROR_IN_USE;
 	if (gpu->product.architecture == NVML_DEVICE_ARCH_AMPERE)
 		return NVML_ERROR_RESET_REQUIRED;
@@ -113,6 +113,9 @@ static void state_restart(struct gpu_state *draft)
 	draft->ecc[0][NVML_VOLATILE_ECC] = draft->ecc[1][NVML_VOLATILE_ECC] = 0;
 	draft->last_xid = 0;
 	draft->lost = 0;
+	draft->n_vfs = 0;
+	draft->vfs_made++;
+	draft->unbind_lock = draft->vgpu_is_mixed = 0;
 	draft->wishes = (struct gpu_wishes){ .ecc_is_off = draft->wishes.ecc_will_be_off,
 		.ecc_will_be_off = draft->wishes.ecc_will_be_off };
 }
@@ -127,7 +130,7 @@ static int reset_check(struct node *node, struct gpu *gpu, bool and_reset)
 	now = gpu_now(gpu);
 	if (now->lost)
 		r = NVML_ERROR_GPU_IS_LOST;
-	else if (process_uses_gpu(now))
+	else if (process_uses_gpu(now) || now->n_vfs)
 		r = NVML_ERROR_IN_USE;
 	if (r == NVML_SUCCESS && and_reset) {
 		state_restart(gpu_draft(gpu));

@@ -77,6 +77,7 @@ int node_make(const char *dir, const struct node *plan, struct node **ret_node, 
 	mutex_make(&node->lock);
 	for (unsigned i = 0; i < node->n_gpus; i++) {
 		mutex_make(&node->gpus[i].claim);
+		mutex_make(&node->gpus[i].device_lock);
 		node->gpus[i].state[0].energy_at_ns = now_ns();
 	}
 	__atomic_store_n(&node->magic, NODE_MAGIC, __ATOMIC_RELEASE);
@@ -133,6 +134,18 @@ void node_lock(struct node *node)
 void node_unlock(struct node *node)
 {
 	pthread_mutex_unlock(&node->lock);
+}
+
+void device_lock(struct node *node, unsigned gpu)
+{
+	pthread_mutex_t *lock = &node->gpus[gpu].device_lock;
+
+	mutex_taken(lock, pthread_mutex_lock(lock));
+}
+
+void device_unlock(struct node *node, unsigned gpu)
+{
+	pthread_mutex_unlock(&node->gpus[gpu].device_lock);
 }
 
 void gpu_claim(struct node *node, unsigned gpu)

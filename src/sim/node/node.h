@@ -11,9 +11,9 @@
  *  - a process holds a robust mutex for as long as it is on a GPU: the kernel lets go of it the
  *    moment the process dies, and whoever looks next drops it.
  *
- * The order of locks: a GPU's claim (held for as long as the driver works on that GPU, also while
- * it sleeps for the latency), then the node's lock (held for a few microseconds, never while
- * sleeping).
+ * The order of locks: a GPU's device lock, its claim (held for as long as the driver works on that
+ * GPU, also while it sleeps for the latency), then the node's lock (held for a few microseconds,
+ * never while sleeping).
  */
 
 #include "sim/node/product.h"
@@ -29,6 +29,7 @@ struct error;
 #define NODE_EVENTS    64
 #define NODE_RULES     32
 #define GPU_LIMITS     16 /* cgroups with limits */
+#define GPU_VFS	       64
 #define NODE_ANY_GPU   (-1)
 #define RULE_FUNCTIONS 4 /* words of 64 bits, one bit per entry point */
 
@@ -46,7 +47,8 @@ struct gpu_instance {
 	struct compute_instance compute[PRODUCT_COMPUTE]; /* by id */
 };
 
-enum process_type { PROCESS_COMPUTE, PROCESS_GRAPHICS, PROCESS_MPS };
+/* A virtual machine is no process of CUDA: no list of NVML has it, and it holds a VF (vf.h). */
+enum process_type { PROCESS_COMPUTE, PROCESS_GRAPHICS, PROCESS_MPS, PROCESS_VM };
 
 struct process {
 	int32_t pid;
@@ -56,6 +58,7 @@ struct process {
 	uint64_t memory; /* bytes */
 	uint32_t gi, ci; /* NVML_NO_INSTANCE without MIG */
 	int32_t server;	 /* of an MPS client: its server's pid */
+	uint32_t vf;	 /* of a virtual machine: its VF's number */
 };
 
 /* What administrators set, beside modes; 0 where nothing is set. */
@@ -82,6 +85,17 @@ struct memory_limit {
 	uint64_t soft, hard; /* bytes */
 };
 
+/* A virtual function, and the vGPU on it: vf.h, vgpu.h. */
+struct vf {
+	uint32_t type;	 /* id of the vGPU's type; 0: there is none */
+	uint32_t serial; /* of the vGPU; unique on this node */
+	uint32_t gi;	 /* of a vGPU backed by MIG; else NVML_NO_INSTANCE */
+	uint32_t placement;
+	uint8_t is_bound; /* to the driver nvidia; else it has none */
+	char driver_override[16];
+	char params[64];
+};
+
 struct gpu_state {
 	uint64_t instances_changed; /* how often instances came or went */
 	uint8_t mig_current, mig_pending;
@@ -95,9 +109,14 @@ struct gpu_state {
 	uint32_t n_accounts;		  /* ever; the last ones are kept */
 	struct account accounts[GPU_ACCOUNTS];
 	struct memory_limit limits[GPU_LIMITS];
+	uint8_t unbind_lock, vf_autoprobe_is_off;
+	uint8_t vgpu_is_mixed; /* vGPUs of several sizes at once */
+	uint32_t n_vfs;
+	uint32_t vfs_made; /* how often VFs came to be */
 	uint32_t n_processes;
 	struct gpu_instance instances[GPU_INSTANCES]; /* by id */
 	struct process processes[GPU_PROCESSES];
+	struct vf vfs[GPU_VFS]; /* by number; n_vfs of them are there */
 };
 
 struct gpu {
@@ -108,6 +127,7 @@ struct gpu {
 	uint32_t pci_domain, pci_bus, pci_device;
 	int32_t numa_node;
 	pthread_mutex_t claim;
+	pthread_mutex_t device_lock;	      /* the kernel's, of the PCI device: vf.h */
 	pthread_mutex_t lives[GPU_PROCESSES]; /* process.h */
 	uint64_t tree_in_step;		      /* the instances_changed that the files show */
 	uint32_t current;		      /* which of the two states is the GPU's */
@@ -145,7 +165,9 @@ struct node_settings {
 	char driver_version[32];
 	int32_t cuda_version; /* 1000 * major + 10 * minor */
 	uint64_t create_ns, destroy_ns;
-	uint64_t mps_start_ns;	    /* how long an MPS server takes to start */
+	uint64_t mps_start_ns; /* how long an MPS server takes to start */
+	uint64_t vf_enable_ns, vf_disable_ns;
+	uint32_t vgpu_host;	    /* the driver is the one for hosts of vGPUs */
 	uint32_t anyone_may_change; /* else root and `owner` only */
 	uint32_t owner;		    /* uid */
 	uint32_t real_nodes;	    /* dev/ has device nodes, not empty files */
@@ -185,6 +207,10 @@ bool node_is_there(const struct node *node);
 
 void node_lock(struct node *node);
 void node_unlock(struct node *node);
+
+/* The kernel's lock of a PCI device, which its driver's VFs come and go under. */
+void device_lock(struct node *node, unsigned gpu);
+void device_unlock(struct node *node, unsigned gpu);
 
 /* Claims a GPU for driver work, and repairs its files if whoever had it before died over them. */
 void gpu_claim(struct node *node, unsigned gpu);

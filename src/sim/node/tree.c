@@ -9,31 +9,36 @@
 #include "abi/nvml.h"
 #include "base/list.h"
 #include "base/text.h"
-#include "sim/node/gpu.h"
 #include "sim/node/identity.h"
+#include "sim/node/vf.h"
 
 #include <errno.h>
 #include <stdio.h>
 
 /* What the parts in braces stand for so far; NVML_NO_INSTANCE: nothing yet. */
 struct place {
-	uint32_t gpu, gi, ci;
+	uint32_t gpu, gi, ci, vf;
 };
 
-#define NOWHERE ((struct place){ NVML_NO_INSTANCE, NVML_NO_INSTANCE, NVML_NO_INSTANCE })
+#define NOWHERE                                                                                    \
+	((struct place){ NVML_NO_INSTANCE, NVML_NO_INSTANCE, NVML_NO_INSTANCE, NVML_NO_INSTANCE })
 
 struct kind {
 	const char *word;
 	uint32_t most;
 };
 
-enum { KIND_GPU, KIND_PCI, KIND_RENDER, KIND_GI, KIND_CI };
+enum { KIND_GPU, KIND_PCI, KIND_RENDER, KIND_GI, KIND_CI, KIND_VF, KIND_FN, KIND_GROUP };
 static const struct kind kinds[] = {
 	[KIND_GPU] = { "{gpu}", NODE_GPUS },
 	[KIND_PCI] = { "{pci}", NODE_GPUS },
 	[KIND_RENDER] = { "{render}", NODE_GPUS },
 	[KIND_GI] = { "{gi}", GPU_INSTANCES },
 	[KIND_CI] = { "{ci}", PRODUCT_COMPUTE },
+	/* Of all GPUs, one after the other. */
+	[KIND_VF] = { "{vf}", NODE_GPUS *GPU_VFS },
+	[KIND_FN] = { "{fn}", GPU_VFS },
+	[KIND_GROUP] = { "{group}", NODE_GPUS *GPU_VFS },
 };
 
 static size_t part_length(const char *path)
@@ -47,6 +52,17 @@ static const char *part_next(const char *path)
 	return *path ? path + 1 : path;
 }
 
+static bool place_set_vf(const struct node *node, struct place *place, uint32_t gpu, uint32_t vf)
+{
+	if ((place->gpu != NVML_NO_INSTANCE && place->gpu != gpu) ||
+		(place->vf != NVML_NO_INSTANCE && place->vf != vf) || gpu >= node->n_gpus ||
+		vf >= gpu_now(&node->gpus[gpu])->n_vfs)
+		return false;
+	place->gpu = gpu;
+	place->vf = vf;
+	return true;
+}
+
 /* Lets a part's word stand for number `n`; false if the node has no such thing, or another is
  * meant. */
 static bool place_set(const struct node *node, struct place *place, unsigned kind, uint32_t n)
@@ -54,6 +70,10 @@ static bool place_set(const struct node *node, struct place *place, unsigned kin
 	uint32_t *at = kind == KIND_GI ? &place->gi : kind == KIND_CI ? &place->ci : &place->gpu;
 	const struct gpu_instance *instance;
 
+	if (kind == KIND_VF || kind == KIND_GROUP)
+		return place_set_vf(node, place, n / GPU_VFS, n % GPU_VFS);
+	if (kind == KIND_FN)
+		return place_set_vf(node, place, place->gpu, n);
 	if (*at != NVML_NO_INSTANCE && *at != n)
 		return false;
 	*at = n;
@@ -83,13 +103,18 @@ static int part_name(const struct node *node, const char *pattern, uint32_t n, s
 	}
 	while (!text_starts(brace, kinds[kind].word))
 		kind++;
-	if (n >= kinds[kind].most)
+	if (n >= kinds[kind].most ||
+		((kind == KIND_VF || kind == KIND_GROUP) && n >= node->n_gpus * GPU_VFS))
 		return -1;
 	if (!place_set(node, place, kind, n))
 		return 0;
 	before = (size_t)(brace - pattern);
 	if (kind == KIND_PCI)
 		identity_pci_text(&node->gpus[n], value);
+	else if (kind == KIND_VF)
+		vf_pci_text(&node->gpus[place->gpu], place->vf, value);
+	else if (kind == KIND_GROUP)
+		snprintf(value, sizeof(value), "%u", vf_group(place->gpu, place->vf));
 	else
 		snprintf(value, sizeof(value), "%u", kind == KIND_RENDER ? 128 + n : n);
 	snprintf(ret_name, TREE_NAME_MAX, "%.*s%s", (int)before, pattern, value);
@@ -129,7 +154,7 @@ static bool row_follow(const struct node *node, const struct tree_row *row, cons
 	*place = NOWHERE;
 	if (!follow(node, row->path, path, place, ret_rest))
 		return false;
-	return !row->has || place->gpu == NVML_NO_INSTANCE || row->has(&node->gpus[place->gpu]);
+	return !row->has || place->gpu == NVML_NO_INSTANCE || row->has(node, place->gpu, place->vf);
 }
 
 static uint32_t major_of(const struct node *node, const char *path)
@@ -152,6 +177,7 @@ static void entry_fill(const struct node *node, const struct tree_row *row,
 		.gpu = place->gpu,
 		.gi = place->gi,
 		.ci = place->ci,
+		.vf = place->vf,
 		.minor_no = row->minor_no,
 		.modify = 1,
 		.row = row };
@@ -166,6 +192,8 @@ static void entry_fill(const struct node *node, const struct tree_row *row,
 				? identity_instance_minor(place->gpu, place->gi)
 				: identity_compute_minor(place->gpu, place->gi, place->ci);
 	}
+	if (place->vf != NVML_NO_INSTANCE)
+		entry->serial = gpu_now(&node->gpus[place->gpu])->vfs_made;
 	if (row->type != TREE_DEVICE)
 		return;
 	entry->major_no = major_of(node, row->path);
@@ -220,7 +248,7 @@ void tree_list(struct node *node, const char *path, void (*visit)(void *context,
 			bool is_new = r > 0;
 
 			if (is_new && tree_rows[i].has && here.gpu != NVML_NO_INSTANCE)
-				is_new = tree_rows[i].has(&node->gpus[here.gpu]);
+				is_new = tree_rows[i].has(node, here.gpu, here.vf);
 			for (size_t k = 0; is_new && k < names.n; k++)
 				is_new = !text_eq(names.at[k].text, one.text);
 			if (is_new)
@@ -239,25 +267,12 @@ void tree_text(struct node *node, const struct tree_entry *entry, struct buf *te
 		entry->row->text(node, entry, text);
 }
 
-/* As pci_sysfs.c and iov.c of the kernel; a driver without vGPU makes no virtual functions. */
+int tree_ready(struct node *node, const struct tree_entry *entry)
+{
+	return entry->row && entry->row->ready ? entry->row->ready(node, entry) : 0;
+}
+
 int tree_store(struct node *node, const struct tree_entry *entry, const char *text)
 {
-	uint32_t value, most = node->gpus[entry->gpu].product.total_vfs;
-	char word[16];
-
-	snprintf(word, sizeof(word), "%.*s", (int)strcspn(text, "\n"), text);
-	if (parse_u32(word, &value) < 0)
-		return -EINVAL;
-	if (strstr(entry->row->path, "/sriov_numvfs"))
-		return value > most ? -ERANGE : value ? -ENOENT : 0;
-	if (value != 1)
-		return -EINVAL;
-	switch (gpu_reset(node, entry->gpu)) {
-	case NVML_SUCCESS:
-		return 0;
-	case NVML_ERROR_IN_USE:
-		return -EBUSY;
-	default:
-		return -ENOTTY;
-	}
+	return entry->row->store(node, entry, text);
 }

@@ -28,8 +28,8 @@ struct tree_entry {
 	enum tree_writes writes;
 	unsigned mode;
 	unsigned gpu;
-	uint32_t gi, ci;	     /* NVML_NO_INSTANCE: not about one */
-	uint32_t serial;	     /* of the instance: another one in its place has another */
+	uint32_t gi, ci, vf;	     /* NVML_NO_INSTANCE: not about one */
+	uint32_t serial;	     /* of the instance or VF: another in its place has another */
 	uint32_t major_no, minor_no; /* of a device, or that a capability file tells */
 	int modify;		     /* DeviceFileModify of a capability file */
 	const struct tree_row *row;  /* NULL: a directory that only leads to others */
@@ -40,6 +40,8 @@ int tree_find(struct node *node, const char *path, struct tree_entry *ret_entry)
 /* Calls `visit` with the name of each entry of a directory. */
 void tree_list(struct node *node, const char *path, void (*visit)(void *context, const char *name),
 	void *context);
+/* Whether a file can be read now: 0, or the errno that the kernel has for it. May take time. */
+int tree_ready(struct node *node, const struct tree_entry *entry);
 /* A file's contents, or where a link leads. */
 void tree_text(struct node *node, const struct tree_entry *entry, struct buf *text);
 /* A write to a TREE_STORE file: 0, or the errno that the kernel has for it. */

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/io.h"
 #include "base/text.h"
+#include "sim/node/vf.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -83,6 +84,8 @@ int tree_make(struct node *node, bool plain, struct error *err)
 	snprintf(root, sizeof(root), "%s/root", node->dir);
 	w.result = tree_put_dir(root, 0755);
 	put_entry(&w, "dev");
+	if (w.result == 0 && node->settings.vgpu_host)
+		w.result = vf_make_dir(node);
 	if (plain) {
 		put_entry(&w, "proc");
 		put_entry(&w, "sys");

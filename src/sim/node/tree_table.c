@@ -5,18 +5,31 @@
 #include "base/text.h"
 #include "sim/node/identity.h"
 
-static bool has_mig(const struct gpu *gpu)
+static bool has_mig(const struct node *node, unsigned gpu, uint32_t vf)
 {
-	return gpu->product.slots > 0;
+	(void)vf;
+	return node->gpus[gpu].product.slots > 0;
 }
 
-static bool has_vfs(const struct gpu *gpu)
+static bool has_vfs(const struct node *node, unsigned gpu, uint32_t vf)
 {
-	return gpu->product.total_vfs > 0;
+	(void)vf;
+	return node->gpus[gpu].product.total_vfs > 0;
+}
+
+static bool is_vgpu_host(const struct node *node, unsigned gpu, uint32_t vf)
+{
+	return node->settings.vgpu_host && has_vfs(node, gpu, vf);
+}
+
+static bool has_driver(const struct node *node, unsigned gpu, uint32_t vf)
+{
+	return gpu_now(&node->gpus[gpu])->vfs[vf].is_bound;
 }
 
 #define CAPABILITIES "proc/driver/nvidia/capabilities"
 #define PCI	     "sys/devices/pci0000:00/{pci}"
+#define VF	     "sys/devices/pci0000:00/{vf}"
 
 #define DIR(at)                                                                                    \
 	{                                                                                          \
@@ -29,6 +42,11 @@ static bool has_vfs(const struct gpu *gpu)
 #define LINK(at, what)                                                                             \
 	{                                                                                          \
 		.path = at, .type = TREE_LINK, .mode = 0777, .text = what                          \
+	}
+#define STORE(at, bits, what, act, ...)                                                            \
+	{                                                                                          \
+		.path = at, .type = TREE_FILE, .mode = bits, .text = what, .writes = TREE_STORE,   \
+		.store = act, __VA_ARGS__                                                          \
 	}
 #define DEVICE(at, bits, no)                                                                       \
 	{                                                                                          \
@@ -45,6 +63,8 @@ const struct tree_row tree_rows[] = {
 	FILE_("proc/driver/nvidia/version", text_version),
 	FILE_("proc/driver/nvidia/params", text_params),
 	FILE_("proc/driver/nvidia/gpus/{pci}/information", text_information),
+	STORE("proc/driver/nvidia/gpus/{pci}/unbindLock", 0644, text_unbind_lock, store_unbind_lock,
+		.has = is_vgpu_host),
 	FILE_("proc/driver/nvidia-caps/mig-minors", text_mig_minors),
 	FILE_("proc/driver/nvidia-caps/nvlink-minors", text_nvlink_minors),
 	CAPABILITY("/mig/config", .minor_no = CAP_MINOR_CONFIG),
@@ -71,23 +91,32 @@ const struct tree_row tree_rows[] = {
 	FILE_(PCI "/max_link_speed", text_link_speed),
 	FILE_(PCI "/max_link_width", text_link_width),
 	FILE_(PCI "/uevent", text_uevent),
-	{ .path = PCI "/reset", .type = TREE_FILE, .mode = 0200, .writes = TREE_STORE },
+	STORE(PCI "/reset", 0200, NULL, store_reset),
 	{ .path = PCI "/sriov_totalvfs",
 		.type = TREE_FILE,
 		.mode = 0444,
 		.text = text_total_vfs,
 		.has = has_vfs },
-	{ .path = PCI "/sriov_numvfs",
-		.type = TREE_FILE,
-		.mode = 0644,
-		.text = text_zero,
-		.has = has_vfs,
-		.writes = TREE_STORE },
-	{ .path = PCI "/sriov_drivers_autoprobe",
+	{ .path = PCI "/sriov_offset",
 		.type = TREE_FILE,
 		.mode = 0444,
-		.text = text_one,
+		.text = text_vf_offset,
 		.has = has_vfs },
+	{ .path = PCI "/sriov_stride",
+		.type = TREE_FILE,
+		.mode = 0444,
+		.text = text_vf_stride,
+		.has = has_vfs },
+	{ .path = PCI "/sriov_vf_device",
+		.type = TREE_FILE,
+		.mode = 0444,
+		.text = text_vf_device,
+		.has = has_vfs },
+	STORE(PCI "/sriov_numvfs", 0644, text_num_vfs, store_num_vfs, .has = has_vfs,
+		.ready = ready_num_vfs),
+	STORE(PCI "/sriov_drivers_autoprobe", 0644, text_autoprobe, store_autoprobe,
+		.has = has_vfs),
+	LINK(PCI "/virtfn{fn}", link_vf_fn),
 	LINK(PCI "/driver", link_driver),
 	LINK(PCI "/subsystem", link_subsystem_pci),
 	FILE_(PCI "/drm/card{gpu}/dev", text_drm_dev),
@@ -96,6 +125,31 @@ const struct tree_row tree_rows[] = {
 	FILE_(PCI "/drm/renderD{render}/dev", text_drm_dev),
 	FILE_(PCI "/drm/renderD{render}/uevent", text_drm_uevent),
 	LINK(PCI "/drm/renderD{render}/device", link_drm_device),
+	FILE_(VF "/vendor", text_vendor),
+	FILE_(VF "/device", text_device),
+	FILE_(VF "/subsystem_vendor", text_vendor),
+	FILE_(VF "/subsystem_device", text_subsystem_device),
+	FILE_(VF "/class", text_class),
+	FILE_(VF "/revision", text_revision),
+	FILE_(VF "/numa_node", text_numa_node),
+	FILE_(VF "/uevent", text_vf_uevent),
+	STORE(VF "/driver_override", 0644, text_vf_override, store_vf_override),
+	{ .path = VF "/driver",
+		.type = TREE_LINK,
+		.mode = 0777,
+		.text = link_driver,
+		.has = has_driver },
+	LINK(VF "/iommu_group", link_vf_group),
+	LINK(VF "/physfn", link_vf_pf),
+	LINK(VF "/subsystem", link_subsystem_pci),
+	LINK("sys/kernel/iommu_groups/{group}/devices/{vf}", link_vf_of_group),
+	LINK("sys/bus/pci/devices/{vf}", link_vf_from_bus),
+	{ .path = "sys/bus/pci/drivers/nvidia/{vf}",
+		.type = TREE_LINK,
+		.mode = 0777,
+		.text = link_vf_from_bus,
+		.has = has_driver },
+	STORE("sys/bus/pci/drivers_probe", 0200, NULL, store_drivers_probe),
 	LINK("sys/bus/pci/devices/{pci}", link_pci_device),
 	LINK("sys/bus/pci/drivers/nvidia/{pci}", link_pci_device),
 	LINK("sys/class/drm/card{gpu}", link_drm_card),

@@ -185,25 +185,6 @@ TEXT(text_uevent)
 		GPU->product.device_id, GPU->product.subsystem_id, identity_pci_text(GPU, pci));
 }
 
-TEXT(text_total_vfs)
-{
-	buf_addf(text, "%u\n", GPU->product.total_vfs);
-}
-
-TEXT(text_zero)
-{
-	(void)node;
-	(void)entry;
-	buf_add(text, "0\n");
-}
-
-TEXT(text_one)
-{
-	(void)node;
-	(void)entry;
-	buf_add(text, "1\n");
-}
-
 static bool is_render(const struct tree_entry *entry)
 {
 	return strstr(entry->row->path, "{render}") != NULL;

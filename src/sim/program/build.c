@@ -36,6 +36,7 @@ int build_option(struct build *build, int option, const char *value)
 	switch (option) {
 	case 'f':
 		build->create_ns = build->destroy_ns = build->mps_start_ns = 0;
+		build->vf_enable_ns = build->vf_disable_ns = 0;
 		return 0;
 	case 'c':
 	case 'd':
@@ -187,6 +188,8 @@ static int fill_node(const struct build *build, const struct machine *machine, s
 	node->settings.create_ns = build->create_ns;
 	node->settings.destroy_ns = build->destroy_ns;
 	node->settings.mps_start_ns = build->mps_start_ns;
+	node->settings.vf_enable_ns = build->vf_enable_ns;
+	node->settings.vf_disable_ns = build->vf_disable_ns;
 	return r;
 }
 

@@ -12,7 +12,7 @@ struct build {
 	const char *name;    /* of the node; NULL: none was given */
 	const char *machine; /* name or file */
 	const char *dir;     /* NULL: one is chosen */
-	uint64_t create_ns, destroy_ns, mps_start_ns;
+	uint64_t create_ns, destroy_ns, mps_start_ns, vf_enable_ns, vf_disable_ns;
 	const char *inject[NODE_RULES];
 	unsigned n_inject;
 	bool dies_with_us; /* the machine's own processes */
@@ -22,8 +22,11 @@ struct build {
 };
 
 #define BUILD_DEFAULT                                                                              \
-	((struct build){                                                                           \
-		.create_ns = 250000000, .destroy_ns = 100000000, .mps_start_ns = 400000000 })
+	((struct build){ .create_ns = 250000000,                                                   \
+		.destroy_ns = 100000000,                                                           \
+		.mps_start_ns = 400000000,                                                         \
+		.vf_enable_ns = 100000000,                                                         \
+		.vf_disable_ns = 1000000000 })
 
 /*
  * The options that make a node, for getopt_long(): --fast, --create, --destroy, --mps-start,

@@ -2,7 +2,8 @@
 /*
  * A process that uses a GPU or a MIG device as a CUDA program does: it is a client of MPS where
  * there is a control daemon (mps/client.h), looks for its device as CUDA does (devices.h), is on
- * the GPU's list of processes while it runs, and ends with the node.
+ * the GPU's list of processes while it runs, and ends with the node. Or one that has a virtual
+ * function open, as a virtual machine's (vf.h).
  */
 #include "sim/program/program.h"
 
@@ -17,6 +18,7 @@
 #include "sim/node/process.h"
 #include "sim/program/devices.h"
 #include "sim/program/machine.h"
+#include "sim/program/vf.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -31,7 +33,7 @@
 #define LOOK_MS 100 /* how often it looks whether the node is still there */
 
 struct hold {
-	const char *dir, *device;
+	const char *dir, *device, *vf;
 	uint64_t memory, time_ns; /* 0: for ever */
 	uint32_t busy;
 	enum process_type type;
@@ -45,8 +47,8 @@ static const struct option options[] = { { "dir", required_argument, NULL, 'D' }
 	{ "device", required_argument, NULL, 'd' }, { "memory", required_argument, NULL, 'm' },
 	{ "busy", required_argument, NULL, 'b' }, { "type", required_argument, NULL, 'y' },
 	{ "time", required_argument, NULL, 't' }, { "stay", no_argument, NULL, 's' },
-	{ "print", no_argument, NULL, 'p' }, { "help", no_argument, NULL, 'h' },
-	{ NULL, 0, NULL, 0 } };
+	{ "print", no_argument, NULL, 'p' }, { "vf", required_argument, NULL, 'v' },
+	{ "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 } };
 
 static int hold_option(struct hold *hold, int option, const char *value)
 {
@@ -56,6 +58,9 @@ static int hold_option(struct hold *hold, int option, const char *value)
 		return 0;
 	case 'd':
 		hold->device = value;
+		return 0;
+	case 'v':
+		hold->vf = value;
 		return 0;
 	case 'm':
 		return parse_size(value, &hold->memory);
@@ -261,7 +266,10 @@ static int hold_on(const struct verb *verb, struct hold *hold)
 
 	if (where_node(hold->dir, &node, &err) < 0)
 		return report(verb, &err);
-	status = hold_open(verb, hold, node, &device);
+	if (hold->vf)
+		status = vf_open(node, hold->vf, &device, &err) < 0 ? report(verb, &err) : 0;
+	else
+		status = hold_open(verb, hold, node, &device);
 	if (status)
 		return status;
 	hold_print(hold, &device);

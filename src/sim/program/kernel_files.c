@@ -180,6 +180,9 @@ static int read_file(
 
 	if (r < 0)
 		return r;
+	r = tree_ready(node, &entry);
+	if (r < 0)
+		return r;
 	tree_text(node, &entry, &text);
 	if ((size_t)offset >= text.length)
 		return 0;
@@ -194,7 +197,7 @@ static int write_file(
 {
 	struct opened *opened = opened_of(info);
 	struct tree_entry entry;
-	char text[64];
+	char text[128];
 	int r = find_opened(path, info, &entry);
 
 	(void)offset;

@@ -22,11 +22,11 @@ struct machine_text {
 };
 #include "sim_machines.inc" /* made from data/machines */
 
-const char *const process_type_words[] = { "compute", "graphics", "mps" };
+const char *const process_type_words[] = { "compute", "graphics", "mps", "vm" };
 
 bool process_type_parse(const char *word, enum process_type *ret_type)
 {
-	for (unsigned i = 0; i < ARRAY_SIZE(process_type_words); i++) {
+	for (unsigned i = 0; i < PROCESS_VM; i++) {
 		if (!text_eq(word, process_type_words[i]))
 			continue;
 		*ret_type = (enum process_type)i;
@@ -402,6 +402,13 @@ static int read_settings(struct reader *reader, struct fy_node *root)
 		if (r == 0 && !settings->anyone_may_change && !text_eq(text, "root"))
 			r = yaml_fail(&reader->yaml, node, "'%s' is neither root nor anyone", text);
 	}
+	node = yaml_get(root, "vgpu");
+	if (r == 0 && node) {
+		bool on = false;
+
+		r = yaml_switch(&reader->yaml, node, &on);
+		settings->vgpu_host = on;
+	}
 	node = yaml_get(root, "description");
 	if (r == 0 && node)
 		r = yaml_text(&reader->yaml, node, reader->machine->description,
@@ -415,8 +422,8 @@ static int read_machine(struct reader *reader, struct fy_node *root)
 	void *iterator = NULL;
 	char text[32];
 	int r = yaml_only(&reader->yaml, root,
-		(const char *const[]){
-			"version", "description", "driver", "cuda", "permission", "gpus", NULL });
+		(const char *const[]){ "version", "description", "driver", "cuda", "permission",
+			"vgpu", "gpus", NULL });
 
 	if (r < 0)
 		return r;

@@ -8,6 +8,7 @@
  *	driver: 580.65.06
  *	cuda: "13.0"
  *	permission: root		# or anyone: who may change modes and instances
+ *	vgpu: on			# the driver is the one for hosts of vGPUs
  *	gpus:				# in the order of their indices and minors
  *	- product: H100-80		# data/products/simulated.def
  *	  pci: ["1b:00.0", "43:00.0"]	# one GPU each
@@ -26,7 +27,7 @@
 
 struct error;
 
-/* enum process_type in words; false: it is none of them. */
+/* enum process_type in words; false: it is none that a machine or command may ask for. */
 extern const char *const process_type_words[];
 bool process_type_parse(const char *word, enum process_type *ret_type);
 

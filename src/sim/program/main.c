@@ -81,12 +81,16 @@ static const struct verb verbs[] = {
 		"  --device NAME    UUID or index (default: as CUDA_VISIBLE_DEVICES says)\n"
 		"  --memory SIZE    so much of its memory (1G)\n"
 		"  --busy PERCENT   so much of its compute (0)\n"
+		"  --vf ADDRESS     be a virtual machine that has this virtual function open\n"
 		"  --type TYPE      compute, graphics or mps (compute)\n"
 		"  --time T         so long (for ever)\n"
 		"  --print          print what it got of MPS\n"
 		"  --stay           go on living when CUDA has failed\n"
 		"  CMD              while this runs; exits as CMD\n" DIR_HELP,
 		verb_hold },
+	{ "sriov-manage", "-e|-d GPU|ALL",
+		"stands for NVIDIA's on the node: makes and removes virtual functions", DIR_HELP,
+		verb_sriov },
 	{ "nvidia-smi", "--gpu-reset -i GPU", "stands for nvidia-smi on the node: this call only",
 		DIR_HELP, verb_smi },
 };
@@ -95,7 +99,7 @@ static int usage(FILE *to)
 {
 	fprintf(to, "Usage: carve-sim VERB ...\n\nA simulated GPU node.\n\n");
 	for (unsigned i = 0; i < ARRAY_SIZE(verbs); i++)
-		fprintf(to, "  %-10s %s\n", verbs[i].name, verbs[i].purpose);
+		fprintf(to, "  %-12s %s\n", verbs[i].name, verbs[i].purpose);
 	fprintf(to, "\n'carve-sim VERB --help' says more.\n");
 	return to == stdout ? EXIT_SUCCESS : EXIT_USAGE;
 }

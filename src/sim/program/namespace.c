@@ -63,7 +63,7 @@ static int compose_sys(const struct node *node, struct error *err)
 
 static bool is_gpu_node(const char *name)
 {
-	return text_starts(name, "nvidia") || text_eq(name, "dri");
+	return text_starts(name, "nvidia") || text_eq(name, "dri") || text_eq(name, "vfio");
 }
 
 /* Puts one entry of the directory `from` (as seen by `at`) into /dev. */

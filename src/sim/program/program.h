@@ -26,6 +26,7 @@ int verb_load(const struct verb *verb, int argc, char **argv);
 int verb_machines(const struct verb *verb, int argc, char **argv);
 int verb_record(const struct verb *verb, int argc, char **argv);
 int verb_run(const struct verb *verb, int argc, char **argv);
+int verb_sriov(const struct verb *verb, int argc, char **argv);
 int verb_smi(const struct verb *verb, int argc, char **argv);
 int verb_state(const struct verb *verb, int argc, char **argv);
 
@@ -57,5 +58,8 @@ int where_node(const char *dir, struct node **ret_node, struct error *err);
  */
 int where_device(struct node *node, const char *name, unsigned *ret_gpu,
 	char ret_uuid[UUID_TEXT_MAX], struct error *err);
+/* A virtual function of the node by PCI address. */
+int where_vf(const struct node *node, const char *name, unsigned *ret_gpu, unsigned *ret_vf,
+	struct error *err);
 /* A GPU of the node by index, UUID or PCI address. */
 int where_gpu(const struct node *node, const char *name, unsigned *ret_gpu, struct error *err);

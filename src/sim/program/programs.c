@@ -71,6 +71,12 @@ int programs_put(const char *dir, const char *driver_version, struct error *err)
 	snprintf(text, sizeof(text), "#!/bin/sh\nCARVE_SIM_NODE='%s' exec '%s' nvidia-smi \"$@\"\n",
 		dir, where_self());
 	r = tree_put(path, 0755, text, strlen(text));
+	snprintf(path, sizeof(path), "%s/bin/sriov-manage", dir);
+	snprintf(text, sizeof(text),
+		"#!/bin/sh\nCARVE_SIM_NODE='%s' exec '%s' sriov-manage \"$@\"\n", dir,
+		where_self());
+	if (r == 0)
+		r = tree_put(path, 0755, text, strlen(text));
 	snprintf(path, sizeof(path), "%s/bin/carve-sim", dir);
 	if (r == 0 && symlink(where_self(), path) < 0)
 		r = -errno;

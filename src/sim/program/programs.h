@@ -5,8 +5,8 @@
 struct error;
 
 /*
- * nvidia-smi, which clients call to reset a GPU; carve-sim, for what is to happen to the node; and
- * the two of MPS, as those of this driver.
+ * nvidia-smi, which clients call to reset a GPU; sriov-manage, to make VFs of it; carve-sim, for
+ * what is to happen to the node; and the two of MPS, as those of this driver.
  */
 int programs_put(const char *dir, const char *driver_version, struct error *err);
 

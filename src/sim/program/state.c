@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "sim/node/identity.h"
 #include "sim/node/process.h"
+#include "sim/node/vf.h"
 #include "sim/program/machine.h"
 
 #include <getopt.h>
@@ -72,6 +73,22 @@ static json_t *processes_json(const struct gpu_state *now)
 	return list;
 }
 
+static json_t *vfs_json(const struct gpu *gpu, const struct gpu_state *now)
+{
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < now->n_vfs; i++) {
+		char pci[PCI_TEXT_MAX];
+		json_t *one = json_pack("{s:i, s:s, s:b}", "number", i, "pci",
+			vf_pci_text(gpu, i, pci), "bound", now->vfs[i].is_bound);
+
+		if (vf_holder(now, i))
+			json_object_set_new(one, "held_by", json_integer(vf_holder(now, i)));
+		json_array_append_new(list, one);
+	}
+	return list;
+}
+
 static json_t *gpu_json(struct node *node, unsigned index)
 {
 	struct gpu *gpu = &node->gpus[index];
@@ -82,13 +99,14 @@ static json_t *gpu_json(struct node *node, unsigned index)
 	node_lock(node);
 	process_reap(gpu);
 	now = gpu_now(gpu);
-	json = json_pack("{s:i, s:s, s:s, s:s, s:i, s:b, s:b, s:b, s:b, s:i, s:I, s:o, s:o}",
+	json = json_pack("{s:i, s:s, s:s, s:s, s:i, s:b, s:b, s:b, s:b, s:i, s:I, s:o, s:o, s:o}",
 		"index", index, "name", gpu->product.name, "uuid", gpu->uuid, "pci",
 		identity_pci_text(gpu, pci), "numa_node", gpu->numa_node, "mig_capable",
 		gpu->product.slots > 0, "mig", now->mig_current, "mig_pending", now->mig_pending,
 		"lost", now->lost, "last_xid", now->last_xid, "memory_used",
 		(json_int_t)process_memory(now, NVML_NO_INSTANCE), "gpu_instances",
-		instances_json(gpu, now), "processes", processes_json(now));
+		instances_json(gpu, now), "processes", processes_json(now), "vfs",
+		vfs_json(gpu, now));
 	node_unlock(node);
 	return json;
 }
@@ -147,6 +165,13 @@ static void print_gpu(const json_t *gpu)
 		json_array_foreach(json_object_get(one, "compute_instances"), k, compute)
 			printf("    compute %lld  %-17s %s\n", number_of(compute, "id"),
 				text_of(compute, "profile"), text_of(compute, "uuid"));
+	}
+	json_array_foreach(json_object_get(gpu, "vfs"), i, one)
+	{
+		printf("  VF %lld  %s", number_of(one, "number"), text_of(one, "pci"));
+		if (json_object_get(one, "held_by"))
+			printf("  held by %lld", number_of(one, "held_by"));
+		putchar('\n');
 	}
 	json_array_foreach(json_object_get(gpu, "processes"), i, one)
 	{
