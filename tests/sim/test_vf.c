@@ -1,18 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Virtual functions come, are held and go as with Linux and NVIDIA's driver for hosts of vGPUs. */
-#include "sim.h"
+#include "vf.h"
+
 #include "test.h"
 
 #include "base/io.h"
 #include "base/text.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -21,18 +19,6 @@
 #define VF0  "sys/bus/pci/devices/0000:41:00.4/"
 #define LOCK "proc/driver/nvidia/gpus/0000:41:00.0/unbindLock"
 
-/* Starts the machine of vGPUs; the claim is skipped where its files are not live. */
-#define BEGIN()                                                                                    \
-	do {                                                                                       \
-		struct stat st;                                                                    \
-                                                                                                   \
-		sim_begin("vgpu");                                                                 \
-		if (lstat(sim_path("proc"), &st) < 0 || !S_ISLNK(st.st_mode)) {                    \
-			sim_end();                                                                 \
-			SKIP("no FUSE here");                                                      \
-		}                                                                                  \
-	} while (0)
-
 static bool ends_with(const char *text, const char *end)
 {
 	size_t length = strlen(text), least = strlen(end);
@@ -40,80 +26,9 @@ static bool ends_with(const char *text, const char *end)
 	return length >= least && text_eq(text + length - least, end);
 }
 
-static int write_to(const char *file, const char *text)
-{
-	int fd = open(sim_path("%s", file), O_WRONLY | O_CLOEXEC);
-	int r = fd < 0 ? -errno : write(fd, text, strlen(text)) < 0 ? -errno : 0;
-
-	if (fd >= 0)
-		close(fd);
-	return r;
-}
-
-static const char *read_from(const char *file)
-{
-	static char text[600];
-	int fd = open(sim_path("%s", file), O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-
-	if (n < 0)
-		snprintf(text, sizeof(text), "(%s)", strerrorname_np(errno));
-	else
-		text[n] = '\0';
-	if (fd >= 0)
-		close(fd);
-	return text;
-}
-
-static const char *link_of(const char *file)
-{
-	static char target[300];
-	ssize_t n = readlink(sim_path("%s", file), target, sizeof(target) - 1);
-
-	target[n > 0 ? n : 0] = '\0';
-	return target;
-}
-
-/* The driver must be left alone before its VFs can be managed. */
-static int manage(const char *deed, const char *gpu)
-{
-	int status;
-
-	nvml.nvmlShutdown();
-	status = SIM("sriov-manage", deed, gpu);
-	nvml.nvmlInit_v2();
-	return status;
-}
-
-/* carve-sim hold --vf, once it has it; -1 if it is refused. */
-static pid_t hold_vf(const char *address)
-{
-	char line[100];
-	int out[2];
-	pid_t pid;
-
-	if (pipe(out) < 0)
-		return -1;
-	pid = fork();
-	if (pid == 0) {
-		dup2(out[1], STDOUT_FILENO);
-		close_from(3);
-		execl(getenv("CARVE_SIM_PROGRAM"), "carve-sim", "hold", "--vf", address,
-			(char *)NULL);
-		_exit(127);
-	}
-	close(out[1]);
-	if (read(out[0], line, sizeof(line)) <= 0) {
-		waitpid(pid, NULL, 0);
-		pid = -1;
-	}
-	close(out[0]);
-	return pid;
-}
-
 TEST(the_number_of_vfs_has_the_kernels_errors)
 {
-	BEGIN();
+	BEGIN("vgpu");
 	CHECK_TEXT(read_from(PF "sriov_totalvfs"), "32\n");
 	CHECK_EQ(write_to(PF "sriov_numvfs", "abc"), -EINVAL);
 	CHECK_EQ(write_to(PF "sriov_numvfs", "99999"), -EINVAL);
@@ -136,7 +51,7 @@ TEST(the_number_of_vfs_has_the_kernels_errors)
 
 TEST(a_vf_is_a_device_of_its_own)
 {
-	BEGIN();
+	BEGIN("vgpu");
 	CHECK_EQ(manage("-e", "0"), 0);
 	CHECK_TEXT(read_from(PF "sriov_numvfs"), "32\n");
 	CHECK_TEXT(read_from(PF "sriov_vf_device"), "26b9\n");
@@ -164,7 +79,7 @@ TEST(vfs_that_are_made_again_are_others)
 {
 	int fd;
 
-	BEGIN();
+	BEGIN("vgpu");
 	CHECK_EQ(manage("-e", "0"), 0);
 	CHECK_TEXT(read_from(VF0 "driver_override"), "(null)\n");
 	CHECK_EQ(write_to(VF0 "driver_override", "vfio-pci\n"), 0);
@@ -181,7 +96,7 @@ TEST(vfs_that_are_made_again_are_others)
 
 TEST(without_autoprobe_a_vf_has_a_driver_when_it_is_probed)
 {
-	BEGIN();
+	BEGIN("vgpu");
 	CHECK_EQ(write_to(PF "sriov_drivers_autoprobe", "0"), 0);
 	CHECK_EQ(write_to(PF "sriov_numvfs", "2"), 0);
 	CHECK_TEXT(link_of(VF0 "driver"), "");
@@ -202,7 +117,7 @@ TEST(a_client_of_the_driver_keeps_vfs_as_they_are)
 {
 	int holder;
 
-	BEGIN();
+	BEGIN("vgpu");
 	CHECK(SIM("sriov-manage", "-e", "0") != 0);
 	CHECK_EQ(write_to(LOCK, "1"), 0);
 	CHECK_TEXT(read_from(LOCK), "0\n");
@@ -253,9 +168,11 @@ TEST(removing_waits_for_who_holds_a_vf_and_so_does_whoever_asks_for_the_number)
 	pid_t vm, reader;
 	int status = -1;
 
-	BEGIN();
+	BEGIN("vgpu");
 	nvml.nvmlShutdown();
 	CHECK_EQ(SIM("sriov-manage", "-e", "0"), 0);
+	CHECK_EQ(hold_vf("0000:41:00.4"), -1);
+	CHECK_EQ(write_to(VF0 "nvidia/current_vgpu_type", "1148"), 0);
 	vm = hold_vf("0000:41:00.4");
 	CHECK(vm > 0);
 	CHECK_EQ(hold_vf("0000:41:00.4"), -1);
@@ -296,7 +213,7 @@ TEST(the_driver_forgets_its_mig_instances_when_vfs_come_but_not_the_mode)
 	nvmlReturn_t activation;
 	unsigned current, pending;
 
-	BEGIN();
+	BEGIN("vgpu");
 	CHECK_EQ(nvml.nvmlDeviceSetMigMode(sim_gpu(2), 1, &activation), NVML_SUCCESS);
 	CHECK(sim_make(sim_gpu(2), NVML_GPU_INSTANCE_PROFILE_1_SLICE, -1, &instance) >= 0);
 	CHECK_EQ(manage("-e", "2"), 0);

@@ -82,17 +82,21 @@ nvmlReturn_t sim_nvmlDeviceGetProcessUtilization(nvmlDevice_t device,
 		return r;
 	place_reap(&at);
 	room = samples ? *count : 0;
-	*count = at.state->n_processes;
+	*count = 0;
+	for (unsigned i = 0; i < at.state->n_processes; i++)
+		*count += at.state->processes[i].type != PROCESS_VM;
 	if (at.state->mig_current)
 		r = NVML_ERROR_NOT_SUPPORTED;
 	else if (!*count)
 		r = NVML_ERROR_NOT_FOUND;
 	else if (room < *count)
 		r = NVML_ERROR_INSUFFICIENT_SIZE;
-	for (unsigned i = 0; r == NVML_SUCCESS && i < *count; i++) {
+	for (unsigned i = 0, n = 0; r == NVML_SUCCESS && i < at.state->n_processes; i++) {
 		const struct process *process = &at.state->processes[i];
 
-		samples[i] = (nvmlProcessUtilizationSample_t){ (unsigned)process->pid, now_us,
+		if (process->type == PROCESS_VM)
+			continue;
+		samples[n++] = (nvmlProcessUtilizationSample_t){ (unsigned)process->pid, now_us,
 			process->busy, process->busy / 2, 0, 0 };
 	}
 	place_leave(&at);

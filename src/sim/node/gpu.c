@@ -17,6 +17,7 @@
 #include "sim/node/identity.h"
 #include "sim/node/process.h"
 #include "sim/node/tree.h"
+#include "sim/node/vgpu.h"
 
 #include <unistd.h>
 
@@ -235,7 +236,7 @@ static int compute_check_free(struct node *node, unsigned index, uint32_t gi, ui
 	r = check_usable(now);
 	if (r == NVML_SUCCESS && now->instances[gi].compute[ci].serial != serial)
 		r = NVML_ERROR_NOT_FOUND;
-	if (r == NVML_SUCCESS && process_uses_compute(now, gi, ci))
+	if (r == NVML_SUCCESS && (process_uses_compute(now, gi, ci) || vgpu_uses_instance(now, gi)))
 		r = NVML_ERROR_IN_USE;
 	if (r == NVML_SUCCESS && and_remove) {
 		struct gpu_state *draft = gpu_draft(gpu);

@@ -33,7 +33,7 @@ int gpu_instance_destroy(struct node *node, unsigned gpu, uint32_t id, uint32_t 
 /* `kind` is NVML_COMPUTE_INSTANCE_PROFILE_*; `start` a compute slice of the GPU instance. */
 int compute_instance_create(struct node *node, unsigned gpu, uint32_t gi, uint32_t gi_serial,
 	uint32_t kind, int start, uint32_t *ret_ci);
-/* IN_USE while a process uses it. */
+/* IN_USE while a process uses it, or a vGPU is in its GPU instance. */
 int compute_instance_destroy(
 	struct node *node, unsigned gpu, uint32_t gi, uint32_t ci, uint32_t serial);
 

@@ -182,7 +182,7 @@ struct node {
 	char dir[256];
 	struct node_settings settings;
 	pthread_mutex_t lock;
-	uint32_t next_serial;
+	uint32_t next_serial, next_vgpu;
 	uint32_t n_rules;
 	uint32_t next_rule;
 	struct rule rules[NODE_RULES];

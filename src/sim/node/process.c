@@ -4,6 +4,7 @@
 #include "abi/nvml.h"
 #include "sim/node/load.h"
 #include "sim/node/memory_limit.h"
+#include "sim/node/vf.h"
 
 #include <errno.h>
 
@@ -116,6 +117,8 @@ int process_add(struct node *node, unsigned index, const struct process *process
 	if (r == NVML_SUCCESS && now->compute_mode == NVML_COMPUTEMODE_EXCLUSIVE_PROCESS &&
 		!now->mig_current && !process->server && process_uses_gpu(now))
 		r = NVML_ERROR_IN_USE;
+	if (r == NVML_SUCCESS && process->type == PROCESS_VM && vf_holder(now, process->vf))
+		r = NVML_ERROR_IN_USE;
 	if (r == NVML_SUCCESS && now->n_processes == GPU_PROCESSES)
 		r = NVML_ERROR_INSUFFICIENT_RESOURCES;
 	if (r == NVML_SUCCESS && process->memory > room - process_memory(now, process->gi))
@@ -129,7 +132,8 @@ int process_add(struct node *node, unsigned index, const struct process *process
 	if (r == NVML_SUCCESS) {
 		draft = gpu_draft(gpu);
 		load_settle(gpu, draft);
-		account_open(draft, process);
+		if (process->type != PROCESS_VM)
+			account_open(draft, process);
 		draft->processes[draft->n_processes++] = *process;
 		draft->processes[draft->n_processes - 1].life = (uint16_t)life;
 		gpu_commit(gpu);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The products, expanded from data/products/simulated.def. */
+/* The products, expanded from data/products: simulated.def and vgpu.def. */
 #include "sim/node/product.h"
 
 #include "abi/nvml.h"
@@ -35,12 +35,24 @@ static const struct profile_row profile_rows[] = {
 #include "simulated.def" /* data/products */
 };
 
+struct vgpu_row {
+	enum product_symbol product;
+	struct vgpu_type type;
+	const char *profile;
+};
+
+static const struct vgpu_row vgpu_rows[] = {
+#define VGPU(symbol, id_, name_, mib_, most_, mixed_, profile_, per_)                              \
+	{ PRODUCT_##symbol, { id_, name_, mib_, most_, mixed_, -1, per_ }, profile_ },
+#include "vgpu.def" /* data/products */
+};
+
 static struct product products[] = {
 #define PRODUCT(symbol, key_, name_, arch_, major_, minor_, device_, subsystem_, mib_, reserved_,  \
 	slots_, slices_, limit_, idle_, sm_, mem_, pcie_, vfs_)                                    \
 	{ key_, name_, NVML_DEVICE_ARCH_##arch_, major_, minor_, device_, subsystem_, mib_,        \
 		reserved_, slots_, slices_, limit_, idle_, sm_, mem_, pcie_, vfs_, { 0 }, 0,       \
-		{ { "" } } },
+		{ { "" } }, 0, { { 0 } } },
 #define PROFILE(...)
 #include "simulated.def" /* data/products */
 };
@@ -53,6 +65,13 @@ __attribute__((constructor)) static void products_join(void)
 		struct product *product = &products[profile_rows[i].product];
 
 		product->profiles[product->n_profiles++] = profile_rows[i].profile;
+	}
+	for (unsigned i = 0; i < ARRAY_SIZE(vgpu_rows); i++) {
+		struct product *product = &products[vgpu_rows[i].product];
+		struct vgpu_type *type = &product->vgpus[product->n_vgpus++];
+
+		*type = vgpu_rows[i].type;
+		type->profile = product_profile_by_label(product, vgpu_rows[i].profile);
 	}
 }
 

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #define PRODUCT_PROFILES 12
+#define PRODUCT_VGPUS	 20
 /* Compute instances in one GPU instance, and the widest one in compute slices. */
 #define PRODUCT_COMPUTE 8
 
@@ -46,6 +47,16 @@ struct board {
 	char part[24];
 };
 
+/* A type of vGPU: data/products/vgpu.def. */
+struct vgpu_type {
+	uint32_t id;
+	char name[48];
+	uint32_t memory_mib;
+	uint32_t most, most_mixed; /* per GPU: all of one size, or of several */
+	int32_t profile;	   /* of the GPU instance that it is made in; -1: time-sliced */
+	uint32_t most_per_instance;
+};
+
 struct product {
 	char key[24];  /* as machine files name it: "H100-80" */
 	char name[64]; /* as NVML says it */
@@ -61,6 +72,8 @@ struct product {
 	struct board board;
 	uint32_t n_profiles;
 	struct profile profiles[PRODUCT_PROFILES];
+	uint32_t n_vgpus;
+	struct vgpu_type vgpus[PRODUCT_VGPUS];
 };
 
 /* By key, in any case; NULL if there is none. And all of them, one by one: NULL past the end. */

@@ -67,6 +67,11 @@ TREE_TEXT(text_vf_offset);
 TREE_TEXT(text_vf_override);
 TREE_TEXT(text_vf_stride);
 TREE_TEXT(text_vf_uevent);
+TREE_TEXT(text_vgpu_creatable);
+TREE_TEXT(text_vgpu_instance);
+TREE_TEXT(text_vgpu_params);
+TREE_TEXT(text_vgpu_placement);
+TREE_TEXT(text_vgpu_type);
 TREE_TEXT(link_vf_fn);
 TREE_TEXT(link_vf_from_bus);
 TREE_TEXT(link_vf_group);
@@ -75,9 +80,16 @@ TREE_TEXT(link_vf_of_group);
 
 /* When a file can be read, and what a write does. */
 int ready_num_vfs(struct node *node, const struct tree_entry *entry);
+int ready_vgpu(struct node *node, const struct tree_entry *entry);
 int store_autoprobe(struct node *node, const struct tree_entry *entry, const char *text);
 int store_drivers_probe(struct node *node, const struct tree_entry *entry, const char *text);
 int store_num_vfs(struct node *node, const struct tree_entry *entry, const char *text);
 int store_reset(struct node *node, const struct tree_entry *entry, const char *text);
 int store_unbind_lock(struct node *node, const struct tree_entry *entry, const char *text);
 int store_vf_override(struct node *node, const struct tree_entry *entry, const char *text);
+int store_vgpu_params(struct node *node, const struct tree_entry *entry, const char *text);
+int store_vgpu_type(struct node *node, const struct tree_entry *entry, const char *text);
+
+/* What was written, without the end of its line; and as a number (-EINVAL). */
+void store_word(const char *text, char *ret_word, size_t size);
+int store_number(const char *text, uint32_t most, uint32_t *ret_value);

@@ -122,17 +122,16 @@ TREE_TEXT(link_vf_from_bus)
 
 /* ---- writes ---- */
 
-/* What was written, without the end of its line. */
-static void word_of(const char *text, char *ret_word, size_t size)
+void store_word(const char *text, char *ret_word, size_t size)
 {
 	snprintf(ret_word, size, "%.*s", (int)strcspn(text, "\n"), text);
 }
 
-static int number_of(const char *text, uint32_t most, uint32_t *ret_value)
+int store_number(const char *text, uint32_t most, uint32_t *ret_value)
 {
 	char word[16];
 
-	word_of(text, word, sizeof(word));
+	store_word(text, word, sizeof(word));
 	return parse_u32(word, ret_value) < 0 || *ret_value > most ? -EINVAL : 0;
 }
 
@@ -140,7 +139,7 @@ int store_reset(struct node *node, const struct tree_entry *entry, const char *t
 {
 	uint32_t value;
 
-	if (number_of(text, 1, &value) < 0 || value != 1)
+	if (store_number(text, 1, &value) < 0 || value != 1)
 		return -EINVAL;
 	switch (gpu_reset(node, entry->gpu)) {
 	case NVML_SUCCESS:
@@ -155,7 +154,7 @@ int store_reset(struct node *node, const struct tree_entry *entry, const char *t
 int store_num_vfs(struct node *node, const struct tree_entry *entry, const char *text)
 {
 	uint32_t value;
-	int r = number_of(text, UINT16_MAX, &value);
+	int r = store_number(text, UINT16_MAX, &value);
 
 	return r < 0 ? r : vf_set_count(node, entry->gpu, value);
 }
@@ -164,7 +163,7 @@ int store_autoprobe(struct node *node, const struct tree_entry *entry, const cha
 {
 	uint32_t value;
 
-	if (number_of(text, 1, &value) < 0)
+	if (store_number(text, 1, &value) < 0)
 		return -EINVAL;
 	node_lock(node);
 	gpu_draft(GPU)->vf_autoprobe_is_off = !value;
@@ -178,7 +177,7 @@ int store_unbind_lock(struct node *node, const struct tree_entry *entry, const c
 {
 	uint32_t value;
 
-	if (number_of(text, 1, &value) < 0)
+	if (store_number(text, 1, &value) < 0)
 		return -EINVAL;
 	vf_set_unbind_lock(node, entry->gpu, value);
 	return 0;
@@ -192,7 +191,7 @@ int store_vf_override(struct node *node, const struct tree_entry *entry, const c
 		return -EINVAL;
 	node_lock(node);
 	vf = &gpu_draft(GPU)->vfs[entry->vf];
-	word_of(text, vf->driver_override, sizeof(vf->driver_override));
+	store_word(text, vf->driver_override, sizeof(vf->driver_override));
 	gpu_commit(GPU);
 	node_unlock(node);
 	return 0;
@@ -225,7 +224,7 @@ int store_drivers_probe(struct node *node, const struct tree_entry *entry, const
 	bool found = false;
 
 	(void)entry;
-	word_of(text, address, sizeof(address));
+	store_word(text, address, sizeof(address));
 	node_lock(node);
 	for (unsigned gpu = 0; gpu < node->n_gpus && !found; gpu++)
 		found = probe(node, gpu, address);

@@ -15,6 +15,7 @@
 #include "base/cleanup.h"
 #include "sim/node/process.h"
 #include "sim/node/tree.h"
+#include "sim/node/vgpu.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -233,16 +234,18 @@ int vf_hold(struct node *node, unsigned index, unsigned vf)
 
 	node_lock(node);
 	process_reap(gpu);
-	if (vf >= gpu_now(gpu)->n_vfs)
+	if (vf >= gpu_now(gpu)->n_vfs || !gpu_now(gpu)->vfs[vf].type)
 		r = -ENODEV;
-	else if (vf_holder(gpu_now(gpu), vf))
-		r = -EBUSY;
+	else
+		vgpu_charge(&gpu->product, gpu_now(gpu), vf, &process);
 	node_unlock(node);
 	if (r < 0)
 		return r;
 	switch (process_add(node, index, &process)) {
 	case NVML_SUCCESS:
 		return 0;
+	case NVML_ERROR_IN_USE:
+		return -EBUSY;
 	case NVML_ERROR_MEMORY:
 		return -ENOMEM;
 	default:

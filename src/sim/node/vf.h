@@ -34,8 +34,8 @@ uint32_t vf_count(struct node *node, unsigned gpu);
 int32_t vf_holder(const struct gpu_state *state, unsigned vf);
 
 /*
- * This process holds the VF from now on, until it ends: -EBUSY if another does, -ENODEV if nothing
- * can be opened there, -ENOMEM if the GPU has not the memory free.
+ * This process holds the VF from now on, until it ends: -EBUSY if another does, -ENODEV if there is
+ * no vGPU on it, -ENOMEM if the GPU has not the memory free.
  */
 int vf_hold(struct node *node, unsigned gpu, unsigned vf);
 

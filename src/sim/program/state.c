@@ -9,6 +9,7 @@
 #include "sim/node/identity.h"
 #include "sim/node/process.h"
 #include "sim/node/vf.h"
+#include "sim/node/vgpu.h"
 #include "sim/program/machine.h"
 
 #include <getopt.h>
@@ -82,6 +83,17 @@ static json_t *vfs_json(const struct gpu *gpu, const struct gpu_state *now)
 		json_t *one = json_pack("{s:i, s:s, s:b}", "number", i, "pci",
 			vf_pci_text(gpu, i, pci), "bound", now->vfs[i].is_bound);
 
+		if (now->vfs[i].type) {
+			const struct vgpu_type *type =
+				vgpu_type_find(&gpu->product, now->vfs[i].type);
+
+			json_object_update_new(
+				one, json_pack("{s:s, s:i, s:i}", "vgpu", type->name, "vgpu_type",
+					     type->id, "placement", now->vfs[i].placement));
+			if (type->profile >= 0)
+				json_object_set_new(
+					one, "gpu_instance", json_integer(now->vfs[i].gi));
+		}
 		if (vf_holder(now, i))
 			json_object_set_new(one, "held_by", json_integer(vf_holder(now, i)));
 		json_array_append_new(list, one);
@@ -169,6 +181,8 @@ static void print_gpu(const json_t *gpu)
 	json_array_foreach(json_object_get(gpu, "vfs"), i, one)
 	{
 		printf("  VF %lld  %s", number_of(one, "number"), text_of(one, "pci"));
+		if (json_object_get(one, "vgpu"))
+			printf("  %s at %lld", text_of(one, "vgpu"), number_of(one, "placement"));
 		if (json_object_get(one, "held_by"))
 			printf("  held by %lld", number_of(one, "held_by"));
 		putchar('\n');
