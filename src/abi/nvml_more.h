@@ -520,6 +520,108 @@ typedef struct {
 	unsigned long long currentUsed;
 } nvmlGetMemoryLimits_v1_t;
 
+/* ---- vGPUs ---- */
+
+typedef unsigned int nvmlVgpuTypeId_t;
+typedef unsigned int nvmlVgpuInstance_t; /* one that a virtual machine has */
+
+#define NVML_VGPU_NAME_BUFFER_SIZE	64
+#define NVML_GRID_LICENSE_BUFFER_SIZE	128
+#define INVALID_GPU_INSTANCE_PROFILE_ID 0xffffffffu
+#define INVALID_GPU_INSTANCE_ID		0xffffffffu
+
+typedef enum nvmlHostVgpuMode_enum {
+	NVML_HOST_VGPU_MODE_NON_SRIOV = 0,
+	NVML_HOST_VGPU_MODE_SRIOV = 1
+} nvmlHostVgpuMode_t;
+
+typedef enum nvmlVgpuVmIdType {
+	NVML_VGPU_VM_ID_DOMAIN_ID = 0,
+	NVML_VGPU_VM_ID_UUID = 1
+} nvmlVgpuVmIdType_t;
+
+typedef enum nvmlVgpuCapability_enum {
+	NVML_VGPU_CAP_NVLINK_P2P = 0,
+	NVML_VGPU_CAP_GPUDIRECT = 1,
+	NVML_VGPU_CAP_MULTI_VGPU_EXCLUSIVE = 2,
+	NVML_VGPU_CAP_EXCLUSIVE_TYPE = 3,
+	NVML_VGPU_CAP_EXCLUSIVE_SIZE = 4
+} nvmlVgpuCapability_t;
+
+typedef enum nvmlDeviceVgpuCapability_enum {
+	NVML_DEVICE_VGPU_CAP_FRACTIONAL_MULTI_VGPU = 0,
+	NVML_DEVICE_VGPU_CAP_HETEROGENEOUS_TIMESLICE_PROFILES = 1,
+	NVML_DEVICE_VGPU_CAP_HETEROGENEOUS_TIMESLICE_SIZES = 2,
+	NVML_DEVICE_VGPU_CAP_READ_DEVICE_BUFFER_BW = 3,
+	NVML_DEVICE_VGPU_CAP_WRITE_DEVICE_BUFFER_BW = 4,
+	NVML_DEVICE_VGPU_CAP_DEVICE_STREAMING = 5,
+	NVML_DEVICE_VGPU_CAP_MINI_QUARTER_GPU = 6,
+	NVML_DEVICE_VGPU_CAP_COMPUTE_MEDIA_ENGINE_GPU = 7,
+	NVML_DEVICE_VGPU_CAP_COUNT
+} nvmlDeviceVgpuCapability_t;
+
+typedef struct {
+	unsigned int version;
+	unsigned int mode; /* nvmlEnableState_t */
+} nvmlVgpuHeterogeneousMode_v1_t;
+typedef nvmlVgpuHeterogeneousMode_v1_t nvmlVgpuHeterogeneousMode_t;
+#define nvmlVgpuHeterogeneousMode_v1 NVML_STRUCT_VERSION(nvmlVgpuHeterogeneousMode_v1_t, 1)
+
+typedef struct {
+	unsigned int version;
+	unsigned int placementId;
+} nvmlVgpuPlacementId_v1_t;
+typedef nvmlVgpuPlacementId_v1_t nvmlVgpuPlacementId_t;
+#define nvmlVgpuPlacementId_v1 NVML_STRUCT_VERSION(nvmlVgpuPlacementId_v1_t, 1)
+
+/* The caller's array has room for as many as the type's most instances. */
+typedef struct {
+	unsigned int version;
+	unsigned int placementSize;
+	unsigned int count;
+	unsigned int *placementIds;
+} nvmlVgpuPlacementList_v1_t;
+#define nvmlVgpuPlacementList_v1 NVML_STRUCT_VERSION(nvmlVgpuPlacementList_v1_t, 1)
+
+#define NVML_VGPU_PGPU_HETEROGENEOUS_MODE 0
+#define NVML_VGPU_PGPU_HOMOGENEOUS_MODE	  1
+
+typedef struct {
+	unsigned int version;
+	unsigned int placementSize;
+	unsigned int count;
+	unsigned int *placementIds;
+	unsigned int mode; /* NVML_VGPU_PGPU_* */
+} nvmlVgpuPlacementList_v2_t;
+#define nvmlVgpuPlacementList_v2 NVML_STRUCT_VERSION(nvmlVgpuPlacementList_v2_t, 2)
+
+typedef struct {
+	unsigned int version;
+	unsigned long long bar1Size;
+} nvmlVgpuTypeBar1Info_v1_t;
+#define nvmlVgpuTypeBar1Info_v1 NVML_STRUCT_VERSION(nvmlVgpuTypeBar1Info_v1_t, 1)
+
+typedef struct {
+	unsigned int version;
+	nvmlVgpuTypeId_t vgpuTypeId;
+	unsigned int maxInstancePerGI;
+} nvmlVgpuTypeMaxInstance_v1_t;
+#define nvmlVgpuTypeMaxInstance_v1 NVML_STRUCT_VERSION(nvmlVgpuTypeMaxInstance_v1_t, 1)
+
+typedef struct {
+	unsigned int version;
+	unsigned int vgpuCount;
+	nvmlVgpuTypeId_t *vgpuTypeIds;
+} nvmlVgpuTypeIdInfo_v1_t;
+#define nvmlVgpuTypeIdInfo_v1 NVML_STRUCT_VERSION(nvmlVgpuTypeIdInfo_v1_t, 1)
+
+typedef struct {
+	unsigned int version;
+	unsigned int vgpuCount;
+	nvmlVgpuInstance_t *vgpuInstances;
+} nvmlActiveVgpuInstanceInfo_v1_t;
+#define nvmlActiveVgpuInstanceInfo_v1 NVML_STRUCT_VERSION(nvmlActiveVgpuInstanceInfo_v1_t, 1)
+
 /* ---- the functions, from the list ---- */
 
 #define NVML_FN(name, params, args) nvmlReturn_t name params;

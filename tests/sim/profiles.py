@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""The simulated products' MIG profiles against the table of what was captured on real GPUs."""
+"""The simulated products' MIG profiles against the table of what was captured on real GPUs, and their
+types of vGPU against what holds of every type."""
 import csv
 import os
 import re
@@ -48,10 +49,31 @@ for product, name in TABLE.items():
         wanted |= {"nvml_enum": row["nvml_enum"].removeprefix("NVML_GPU_INSTANCE_PROFILE_")}
         got = simulated.get((product, label), {})
         faults += [f"{product} {label}: {c} is {got.get(c)}, captured {v}" for c, v in wanted.items() if got.get(c) != v]
+types, ids = [], set()
+with open(os.path.join(os.path.dirname(DEF), "vgpu.def"), encoding="utf-8") as file:
+    rows = re.findall(r'^VGPU\((\w+), (\d+), "([^"]+)", (\d+), (\d+), (\d+), "([^"]*)", (\d+)\)$', file.read(), re.M)
+memory = {symbol: int(mib) for symbol, mib in re.findall(
+    r'^PRODUCT\((\w+), "[^"]+", "[^"]+", \w+, \d+, \d+, \w+, \w+, (\d+)', text, re.M)}
+for symbol, number, name, mib, most, mixed, profile, per in rows:
+    mib, most, mixed, label = int(mib), int(most), int(mixed), int(re.search(r"-(\d+)[QC](ME)?$", name).group(1))
+    wrong = {
+        "another type has its id": number in ids,
+        "its name tells another size": mib // 1024 != label,
+        "the product has no such profile": bool(profile) and (keys[symbol], profile) not in simulated,
+        # Sizes are those of labels, which are rounded up.
+        "so many are more than there is": mib * most > memory[symbol] * 1.07,
+        "a part that is no power of two": not profile and (mixed & (mixed - 1) != 0 or not 0 < mixed <= most),
+        "so many in an instance are more than on the GPU": not 0 < int(per) <= most,
+    }
+    types += [f"{name}: {what}" for what, is_so in wrong.items() if is_so]
+    ids.add(number)
+types += ["no types"] * (not rows)
+
 for claim, problems in (
     ("profiles_are_as_captured", faults),
     ("every_simulated_profile_was_captured", sorted(set(simulated) - seen)),
     ("what_was_not_captured_is_marked_unknown", sorted(blank ^ unknown)),
+    ("types_of_vgpu_fit_their_gpus", types),
 ):
     for problem in problems:
         print(problem)

@@ -29,7 +29,8 @@ GIVE(nvmlDeviceGetNumGpuCores, HANDLE_GPU, unsigned int,
 GIVE(nvmlDeviceGetMemoryBusWidth, HANDLE_GPU, unsigned int, at.gpu->product.board.bus_bits)
 GIVE(nvmlDeviceGetBusType, HANDLE_GPU, nvmlBusType_t, NVML_BUS_TYPE_PCIE)
 GIVE(nvmlDeviceGetVirtualizationMode, ANY_DEVICE, nvmlGpuVirtualizationMode_t,
-	NVML_GPU_VIRTUALIZATION_MODE_NONE)
+	session_node->settings.vgpu_host ? NVML_GPU_VIRTUALIZATION_MODE_HOST_VGPU
+					 : NVML_GPU_VIRTUALIZATION_MODE_NONE)
 GIVE(nvmlDeviceGetDisplayMode, ANY_DEVICE, nvmlEnableState_t, NVML_FEATURE_DISABLED)
 GIVE(nvmlDeviceGetDisplayActive, ANY_DEVICE, nvmlEnableState_t, NVML_FEATURE_DISABLED)
 GIVE(nvmlDeviceGetInforomConfigurationChecksum, HANDLE_GPU, unsigned int,

@@ -31,7 +31,7 @@ struct error;
 #define GPU_LIMITS     16 /* cgroups with limits */
 #define GPU_VFS	       64
 #define NODE_ANY_GPU   (-1)
-#define RULE_FUNCTIONS 4 /* words of 64 bits, one bit per entry point */
+#define RULE_FUNCTIONS 5 /* words of 64 bits, one bit per entry point */
 
 struct compute_instance {
 	uint32_t serial; /* 0: there is none; else unique on this node */

@@ -2,6 +2,7 @@
 /* The attributes that NVIDIA's driver gives a VF, in its directory nvidia/. */
 #include "sim/node/tree_table.h"
 
+#include "abi/nvml.h"
 #include "base/text.h"
 #include "sim/node/process.h"
 #include "sim/node/vf.h"
@@ -21,7 +22,7 @@ TREE_TEXT(text_vgpu_creatable)
 	buf_add(text, "ID    : vGPU Name\n");
 	node_lock(node);
 	for (unsigned i = 0; !VF->type && i < product->n_vgpus; i++)
-		if (vgpu_place(product, gpu_now(GPU), &product->vgpus[i], &place))
+		if (vgpu_place(product, gpu_now(GPU), &product->vgpus[i], NVML_NO_INSTANCE, &place))
 			buf_addf(text, "%-6u: %s\n", product->vgpus[i].id, product->vgpus[i].name);
 	node_unlock(node);
 }

@@ -41,6 +41,12 @@ uint32_t vf_group(unsigned gpu, unsigned vf)
 	return FIRST_GROUP + gpu * GPU_VFS + vf;
 }
 
+bool vf_is_possible(const struct node *node, const struct gpu *gpu)
+{
+	return node->settings.vgpu_host && gpu->product.total_vfs &&
+	       gpu->product.architecture >= NVML_DEVICE_ARCH_AMPERE;
+}
+
 int32_t vf_holder(const struct gpu_state *state, unsigned vf)
 {
 	for (unsigned i = 0; i < state->n_processes; i++)
@@ -102,7 +108,7 @@ static int count_check(const struct node *node, const struct gpu *gpu, uint32_t 
 
 	if (n == now->n_vfs)
 		return 0;
-	if (!node->settings.vgpu_host || now->lost)
+	if (!vf_is_possible(node, gpu) || now->lost)
 		return -ENOENT;
 	if (n && now->n_vfs)
 		return -EBUSY;

@@ -17,6 +17,9 @@
 const char *vf_pci_text(const struct gpu *gpu, unsigned vf, char ret_text[PCI_TEXT_MAX]);
 uint32_t vf_group(unsigned gpu, unsigned vf);
 
+/* Whether the driver makes VFs of this GPU: before Ampere its vGPUs were none. */
+bool vf_is_possible(const struct node *node, const struct gpu *gpu);
+
 /*
  * A write to sriov_numvfs. -ERANGE: more than the device has; -ENOENT: the driver makes none;
  * -EBUSY: there are VFs, and another number of them; -EPERM: the driver lets nobody remove them who

@@ -23,9 +23,16 @@ const struct vgpu_type *vgpu_type_find(const struct product *product, uint32_t i
 	return NULL;
 }
 
-uint32_t vgpu_size(const struct gpu_state *state, const struct vgpu_type *type)
+uint32_t vgpu_size(const struct vgpu_type *type, bool is_mixed)
 {
-	return state->vgpu_is_mixed && type->profile < 0 ? VGPU_PLACES / type->most_mixed : 1;
+	return is_mixed && type->profile < 0 ? VGPU_PLACES / type->most_mixed : 1;
+}
+
+uint32_t vgpu_most(const struct vgpu_type *type, bool is_mixed)
+{
+	if (type->profile >= 0)
+		return type->most_per_instance;
+	return is_mixed ? type->most_mixed : type->most;
 }
 
 /* Whether a vGPU that is there stands in the way of one of `type`, in `gi`, at `start`. */
@@ -38,8 +45,8 @@ static bool is_in_way(const struct product *product, const struct gpu_state *sta
 		return false;
 	if (other->memory_mib != type->memory_mib && (!state->vgpu_is_mixed || type->profile >= 0))
 		return true;
-	return start < vf->placement + vgpu_size(state, other) &&
-	       vf->placement < start + vgpu_size(state, type);
+	return start < vf->placement + vgpu_size(other, state->vgpu_is_mixed) &&
+	       vf->placement < start + vgpu_size(type, state->vgpu_is_mixed);
 }
 
 static bool is_free_in(const struct product *product, const struct gpu_state *state,
@@ -60,13 +67,8 @@ bool vgpu_is_free(const struct product *product, const struct gpu_state *state,
 static bool place_in(const struct product *product, const struct gpu_state *state,
 	const struct vgpu_type *type, uint32_t gi, struct vgpu_place *ret_place)
 {
-	bool is_mixed = state->vgpu_is_mixed && type->profile < 0;
-	uint32_t most = type->profile >= 0 ? type->most_per_instance
-			: is_mixed	   ? type->most_mixed
-					   : type->most;
-
-	for (uint32_t nth = 0; nth < most; nth++) {
-		uint32_t start = nth * vgpu_size(state, type);
+	for (uint32_t nth = 0; nth < vgpu_most(type, state->vgpu_is_mixed); nth++) {
+		uint32_t start = nth * vgpu_size(type, state->vgpu_is_mixed);
 
 		if (!is_free_in(product, state, type, gi, start))
 			continue;
@@ -85,7 +87,7 @@ static bool has_compute(const struct gpu_instance *instance)
 }
 
 bool vgpu_place(const struct product *product, const struct gpu_state *state,
-	const struct vgpu_type *type, struct vgpu_place *ret_place)
+	const struct vgpu_type *type, uint32_t only, struct vgpu_place *ret_place)
 {
 	if (state->lost || (type->profile >= 0) != (state->mig_current != 0))
 		return false;
@@ -94,8 +96,9 @@ bool vgpu_place(const struct product *product, const struct gpu_state *state,
 	for (uint32_t gi = 0; gi < GPU_INSTANCES; gi++) {
 		const struct gpu_instance *instance = &state->instances[gi];
 
-		if (instance->serial && instance->profile == type->profile &&
-			has_compute(instance) && place_in(product, state, type, gi, ret_place))
+		if ((only == NVML_NO_INSTANCE || only == gi) && instance->serial &&
+			instance->profile == type->profile && has_compute(instance) &&
+			place_in(product, state, type, gi, ret_place))
 			return true;
 	}
 	return false;
@@ -110,7 +113,7 @@ static int set_check(const struct gpu *gpu, unsigned vf, uint32_t type, struct v
 		return vf_holder(now, vf) ? -EBUSY : 0;
 	if (now->vfs[vf].type)
 		return -EEXIST;
-	return wanted && vgpu_place(&gpu->product, now, wanted, ret) ? 0 : -EIO;
+	return wanted && vgpu_place(&gpu->product, now, wanted, NVML_NO_INSTANCE, ret) ? 0 : -EIO;
 }
 
 int vgpu_set(struct node *node, unsigned index, unsigned vf, uint32_t type)
@@ -171,7 +174,7 @@ void vgpu_charge(const struct product *product, const struct gpu_state *state, u
 
 	if (type->profile < 0) {
 		process->memory = ((uint64_t)(product->memory_mib - product->reserved_mib) << 20) /
-				  (state->vgpu_is_mixed ? type->most_mixed : type->most);
+				  vgpu_most(type, state->vgpu_is_mixed);
 		return;
 	}
 	process->gi = at->gi;

@@ -13,15 +13,19 @@
 /* By id; NULL if the product has none such. */
 const struct vgpu_type *vgpu_type_find(const struct product *product, uint32_t id);
 
-/* Where one more vGPU of a type would be; false: there is no room for it now. */
+/*
+ * Where one more vGPU of a type would be, in one GPU instance or in any (NVML_NO_INSTANCE); false:
+ * there is no room for it now.
+ */
 struct vgpu_place {
 	uint32_t gi, placement;
 };
 bool vgpu_place(const struct product *product, const struct gpu_state *state,
-	const struct vgpu_type *type, struct vgpu_place *ret_place);
+	const struct vgpu_type *type, uint32_t gi, struct vgpu_place *ret_place);
 
-/* How many places a vGPU of this type takes, and whether it may start at `start` at all. */
-uint32_t vgpu_size(const struct gpu_state *state, const struct vgpu_type *type);
+/* How many places a time-sliced vGPU takes, how many can be, and whether there is room at one. */
+uint32_t vgpu_size(const struct vgpu_type *type, bool is_mixed);
+uint32_t vgpu_most(const struct vgpu_type *type, bool is_mixed);
 bool vgpu_is_free(const struct product *product, const struct gpu_state *state,
 	const struct vgpu_type *type, uint32_t start);
 

@@ -66,7 +66,7 @@ static int manage_one(const struct verb *verb, struct node *node, unsigned gpu, 
 	int r;
 
 	identity_pci_text(at, pci);
-	if (!node->settings.vgpu_host || !at->product.total_vfs) {
+	if (!vf_is_possible(node, at)) {
 		fprintf(stderr, "GPU at %s is incompatible with vGPU\n", pci);
 		return EXIT_FAILURE;
 	}
