@@ -227,4 +227,47 @@ TEST(the_driver_forgets_its_mig_instances_when_vfs_come_but_not_the_mode)
 	sim_end();
 }
 
+TEST(writes_fail_hang_or_come_to_nothing_on_order)
+{
+	struct pollfd polled = { .events = POLLIN };
+	pid_t writer, reader;
+	int status;
+
+	BEGIN("vgpu");
+	CHECK_EQ(SIM("inject", "write:file=sriov_numvfs,error=ENOMEM,gpu=0",
+			 "write:file=sriov_numvfs,ignored,gpu=0"),
+		0);
+	CHECK_EQ(write_to("sys/bus/pci/devices/0000:61:00.0/sriov_numvfs", "2"), 0);
+	CHECK_EQ(write_to(PF "sriov_numvfs", "2"), -ENOMEM);
+	CHECK_EQ(write_to(PF "sriov_numvfs", "2"), 0);
+	CHECK_TEXT(read_from(PF "sriov_numvfs"), "0\n");
+	CHECK_EQ(SIM("inject", "write:file=sriov_numvfs"), 0);
+	CHECK(manage("-e", "0") != 0);
+	CHECK_EQ(manage("-e", "0"), 0);
+	CHECK_EQ(SIM("inject", "write:file=current_vgpu_type,call=2"), 0);
+	CHECK_EQ(write_to(VF0 "nvidia/current_vgpu_type", "1148"), 0);
+	CHECK_EQ(write_to(VF0 "nvidia/current_vgpu_type", "0"), -EIO);
+	CHECK_EQ(write_to(VF0 "nvidia/current_vgpu_type", "0"), 0);
+
+	CHECK_EQ(SIM("inject", "write:file=sriov_numvfs,hang"), 0);
+	writer = fork();
+	if (writer == 0)
+		_exit(write_to(PF "sriov_numvfs", "8") == -EBUSY ? 0 : 1);
+	do
+		SIM("state");
+	while (!strstr(sim_output, "(struck 1 times)"));
+	usleep(50000);
+	reader = read_number(&polled.fd);
+	CHECK_EQ(poll(&polled, 1, 200), 0);
+	CHECK_EQ(SIM("inject", "--clear"), 0);
+	CHECK_EQ(poll(&polled, 1, 10000), 1);
+	waitpid(reader, NULL, 0);
+	waitpid(writer, &status, 0);
+	CHECK_EQ(status, 0);
+	close(polled.fd);
+	CHECK(SIM("inject", "write:error=EIO") != 0);
+	CHECK(SIM("inject", "write:file=x,error=EWHAT") != 0);
+	sim_end();
+}
+
 TEST_MAIN()

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "sim/node/mps_rule.h"
+#include "sim/node/write_rule.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -160,8 +161,9 @@ static int rule_parse(const char *spec, struct rule *ret_rule, struct error *err
 int inject_add(struct node *node, const char *spec, uint32_t *ret_id, struct error *err)
 {
 	struct rule rule, *slot = NULL;
-	int r = mps_rule_is_meant(spec) ? mps_rule_parse(spec, &rule, err)
-					: rule_parse(spec, &rule, err);
+	int r = mps_rule_is_meant(spec)	    ? mps_rule_parse(spec, &rule, err)
+		: write_rule_is_meant(spec) ? write_rule_parse(spec, &rule, err)
+					    : rule_parse(spec, &rule, err);
 
 	if (r < 0)
 		return r;

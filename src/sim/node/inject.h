@@ -14,7 +14,7 @@
  *	times=N | times=all	how many calls it strikes (1)
  *	gpu=INDEX		only calls on this GPU, its instances and MIG devices
  *
- * Rules of MPS stand in mps_rule.h.
+ * Rules of MPS stand in mps_rule.h, those of writes to the kernel's files in write_rule.h.
  */
 
 #include "sim/node/node.h"

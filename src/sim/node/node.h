@@ -139,18 +139,19 @@ struct event {
 	uint32_t gpu, gi, ci;
 };
 
-enum rule_action { RULE_FAIL, RULE_HANG, RULE_DELAY };
+enum rule_action { RULE_FAIL, RULE_HANG, RULE_DELAY, RULE_IGNORE };
 
-/* What a rule is about: calls of NVML, or the programs of MPS (mps_rule.h). */
-enum rule_kind { RULE_CALL, RULE_MPS_FAULT, RULE_MPS_HANG, RULE_MPS_START };
+/* What a rule is about: calls of NVML, the programs of MPS (mps_rule.h), writes (write_rule.h). */
+enum rule_kind { RULE_CALL, RULE_MPS_FAULT, RULE_MPS_HANG, RULE_MPS_START, RULE_WRITE };
 
 struct rule {	     /* a failure to inject: inject.h */
 	uint32_t id; /* 0: free */
 	uint32_t kind;
 	uint32_t action;
-	int32_t code; /* nvmlReturn_t */
+	int32_t code; /* nvmlReturn_t, or of a write its errno */
 	int32_t gpu;
 	int32_t client, server, control; /* pids that MPS's rules are about; 0: any */
+	char file[32];			 /* of a write */
 	uint32_t is_unnamed;		 /* the log does not tell whose fault it was */
 	uint64_t delay_ns;
 	uint64_t functions[RULE_FUNCTIONS];

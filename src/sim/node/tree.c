@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "sim/node/identity.h"
 #include "sim/node/vf.h"
+#include "sim/node/write_rule.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -274,5 +275,9 @@ int tree_ready(struct node *node, const struct tree_entry *entry)
 
 int tree_store(struct node *node, const struct tree_entry *entry, const char *text)
 {
+	int r = write_rule_strike(node, strrchr(entry->row->path, '/') + 1, entry->gpu);
+
+	if (r != 0)
+		return r < 0 ? r : 0;
 	return entry->row->store(node, entry, text);
 }

@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "sim/node/gpu.h"
 #include "sim/node/vf.h"
+#include "sim/node/write_rule.h"
 #include "sim/program/program.h"
 
 #include <errno.h>
@@ -78,7 +79,9 @@ static int manage_one(const struct verb *verb, struct node *node, unsigned gpu, 
 		fprintf(stderr, "Cannot obtain unbindLock for %s\n", pci);
 		return EXIT_FAILURE;
 	}
-	r = vf_set_count(node, gpu, on ? at->product.total_vfs : 0);
+	r = write_rule_strike(node, "sriov_numvfs", gpu);
+	if (r == 0)
+		r = vf_set_count(node, gpu, on ? at->product.total_vfs : 0);
 	vf_set_unbind_lock(node, gpu, false);
 	if (r < 0)
 		fprintf(stderr, "carve-sim %s: %s: %s\n", verb->name, pci, strerror(-r));
