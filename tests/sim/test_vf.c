@@ -207,7 +207,7 @@ TEST(making_vfs_takes_a_tenth_of_a_second_and_removing_them_a_second)
 	CHECK(now_ns() - start >= 1100000000);
 }
 
-TEST(the_driver_forgets_its_mig_instances_when_vfs_come_but_not_the_mode)
+TEST(sriov_manage_loses_mig_instances_but_not_the_mode)
 {
 	nvmlGpuInstance_t instance;
 	nvmlReturn_t activation;
@@ -215,6 +215,11 @@ TEST(the_driver_forgets_its_mig_instances_when_vfs_come_but_not_the_mode)
 
 	BEGIN("vgpu");
 	CHECK_EQ(nvml.nvmlDeviceSetMigMode(sim_gpu(2), 1, &activation), NVML_SUCCESS);
+	CHECK(sim_make(sim_gpu(2), NVML_GPU_INSTANCE_PROFILE_1_SLICE, -1, &instance) >= 0);
+	/* Not by a plain write, which leaves the driver where it is. */
+	CHECK_EQ(write_to(H100 "sriov_numvfs", "1"), 0);
+	CHECK_EQ(nvml.nvmlGpuInstanceDestroy(instance), NVML_SUCCESS);
+	CHECK_EQ(manage("-d", "2"), 0);
 	CHECK(sim_make(sim_gpu(2), NVML_GPU_INSTANCE_PROFILE_1_SLICE, -1, &instance) >= 0);
 	CHECK_EQ(manage("-e", "2"), 0);
 	CHECK(nvml.nvmlGpuInstanceDestroy(instance) != NVML_SUCCESS);

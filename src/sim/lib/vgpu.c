@@ -8,14 +8,16 @@
 #include "sim/node/vf.h"
 #include "sim/node/vgpu.h"
 
-#define IS_HOST vf_is_possible(session_node, at.gpu)
+/* A MIG device has no vGPUs of its own. */
+#define ANY_DEVICE (HANDLE_GPU | HANDLE_MIG)
+#define IS_HOST	   (at.kind != HANDLE_MIG && vf_is_possible(session_node, at.gpu))
 
-GIVE_WHERE(nvmlDeviceGetHostVgpuMode, HANDLE_GPU, nvmlHostVgpuMode_t,
-	session_node->settings.vgpu_host,
+GIVE_WHERE(nvmlDeviceGetHostVgpuMode, ANY_DEVICE, nvmlHostVgpuMode_t,
+	session_node->settings.vgpu_host &&at.kind == HANDLE_GPU,
 	IS_HOST ? NVML_HOST_VGPU_MODE_SRIOV : NVML_HOST_VGPU_MODE_NON_SRIOV)
 
 /* Not the bandwidths, which nobody has published. */
-GIVE_WHICH(nvmlDeviceGetVgpuCapabilities, HANDLE_GPU, nvmlDeviceVgpuCapability_t,
+GIVE_WHICH(nvmlDeviceGetVgpuCapabilities, ANY_DEVICE, nvmlDeviceVgpuCapability_t,
 	which < NVML_DEVICE_VGPU_CAP_COUNT, unsigned int,
 	IS_HOST &&which != NVML_DEVICE_VGPU_CAP_READ_DEVICE_BUFFER_BW &&
 		which != NVML_DEVICE_VGPU_CAP_WRITE_DEVICE_BUFFER_BW,
@@ -97,19 +99,19 @@ static nvmlReturn_t list(const void *handle, unsigned kind,
 nvmlReturn_t sim_nvmlDeviceGetSupportedVgpus(
 	nvmlDevice_t device, unsigned int *count, nvmlVgpuTypeId_t *types)
 {
-	return list(device, HANDLE_GPU, supported, count, types);
+	return list(device, ANY_DEVICE, supported, count, types);
 }
 
 nvmlReturn_t sim_nvmlDeviceGetCreatableVgpus(
 	nvmlDevice_t device, unsigned int *count, nvmlVgpuTypeId_t *types)
 {
-	return list(device, HANDLE_GPU, creatable, count, types);
+	return list(device, ANY_DEVICE, creatable, count, types);
 }
 
 nvmlReturn_t sim_nvmlDeviceGetActiveVgpus(
 	nvmlDevice_t device, unsigned int *count, nvmlVgpuInstance_t *vgpus)
 {
-	return list(device, HANDLE_GPU, active, count, vgpus);
+	return list(device, ANY_DEVICE, active, count, vgpus);
 }
 
 nvmlReturn_t sim_nvmlGpuInstanceGetCreatableVgpus(
@@ -136,7 +138,7 @@ nvmlReturn_t sim_nvmlDeviceGetVgpuHeterogeneousMode(
 	nvmlDevice_t device, nvmlVgpuHeterogeneousMode_t *mode)
 {
 	struct place at;
-	nvmlReturn_t r = place_enter(device, HANDLE_GPU, &at);
+	nvmlReturn_t r = place_enter(device, ANY_DEVICE, &at);
 
 	if (r != NVML_SUCCESS)
 		return r;
@@ -176,7 +178,7 @@ static nvmlReturn_t places(
 {
 	const struct vgpu_type *type;
 	struct place at;
-	nvmlReturn_t r = place_enter(device, HANDLE_GPU, &at);
+	nvmlReturn_t r = place_enter(device, ANY_DEVICE, &at);
 	bool is_mixed;
 
 	if (r != NVML_SUCCESS)

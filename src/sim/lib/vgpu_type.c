@@ -98,15 +98,17 @@ nvmlReturn_t sim_nvmlVgpuTypeGetMaxInstances(
 {
 	const struct vgpu_type *type;
 	struct place at;
-	nvmlReturn_t r = place_enter(device, HANDLE_GPU, &at);
+	nvmlReturn_t r = place_enter(device, HANDLE_GPU | HANDLE_MIG, &at);
 
 	if (r != NVML_SUCCESS)
 		return r;
 	type = vgpu_type_find(&at.gpu->product, id);
-	if (!count || (vf_is_possible(session_node, at.gpu) && !type))
+	if (!count)
 		r = NVML_ERROR_INVALID_ARGUMENT;
-	else if (!vf_is_possible(session_node, at.gpu))
+	else if (at.kind == HANDLE_MIG || !vf_is_possible(session_node, at.gpu))
 		r = NVML_ERROR_NOT_SUPPORTED;
+	else if (!type)
+		r = NVML_ERROR_INVALID_ARGUMENT;
 	else
 		*count = type->profile < 0 ? vgpu_most(type, at.state->vgpu_is_mixed) : type->most;
 	place_leave(&at);

@@ -6,8 +6,8 @@
  *
  *	lock the device -> wait for holders -> work, asleep -> commit -> /dev/vfio -> unlock
  *
- * NVIDIA's driver is unbound from the GPU and bound again on the way, and forgets its MIG instances
- * and the mixing of vGPU sizes.
+ * Who has the unbind lock unbinds NVIDIA's driver from the GPU on the way and binds it again, by
+ * which it forgets its MIG instances and the mixing of vGPU sizes.
  */
 #include "sim/node/vf.h"
 
@@ -128,9 +128,11 @@ static void count_commit(struct node *node, struct gpu *gpu, uint32_t n)
 	}
 	draft->n_vfs = n;
 	draft->vfs_made++;
-	draft->vgpu_is_mixed = 0;
-	memset(draft->instances, 0, sizeof(draft->instances));
-	draft->instances_changed++;
+	if (draft->unbind_lock) {
+		draft->vgpu_is_mixed = 0;
+		memset(draft->instances, 0, sizeof(draft->instances));
+		draft->instances_changed++;
+	}
 	gpu_commit(gpu);
 	node_unlock(node);
 }
@@ -236,18 +238,21 @@ int vf_hold(struct node *node, unsigned index, unsigned vf)
 		.gi = NVML_NO_INSTANCE,
 		.ci = NVML_NO_INSTANCE,
 		.vf = vf };
-	int r = 0;
+	int r = NVML_ERROR_NOT_FOUND;
 
+	/* Whoever removes VFs must not find one held that was not when it looked. */
+	device_lock(node, index);
 	node_lock(node);
 	process_reap(gpu);
-	if (vf >= gpu_now(gpu)->n_vfs || !gpu_now(gpu)->vfs[vf].type)
-		r = -ENODEV;
-	else
+	if (vf < gpu_now(gpu)->n_vfs && gpu_now(gpu)->vfs[vf].type) {
 		vgpu_charge(&gpu->product, gpu_now(gpu), vf, &process);
+		r = NVML_SUCCESS;
+	}
 	node_unlock(node);
-	if (r < 0)
-		return r;
-	switch (process_add(node, index, &process)) {
+	if (r == NVML_SUCCESS)
+		r = process_add(node, index, &process);
+	device_unlock(node, index);
+	switch (r) {
 	case NVML_SUCCESS:
 		return 0;
 	case NVML_ERROR_IN_USE:

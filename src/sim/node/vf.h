@@ -38,7 +38,8 @@ int32_t vf_holder(const struct gpu_state *state, unsigned vf);
 
 /*
  * This process holds the VF from now on, until it ends: -EBUSY if another does, -ENODEV if there is
- * no vGPU on it, -ENOMEM if the GPU has not the memory free.
+ * no vGPU on it, -ENOMEM if the GPU has not the memory free. Waits while
+ * VFs are made or removed.
  */
 int vf_hold(struct node *node, unsigned gpu, unsigned vf);
 
