@@ -136,6 +136,33 @@ TEST(a_client_of_the_driver_keeps_vfs_as_they_are)
 	sim_end();
 }
 
+TEST(a_child_that_closed_everything_keeps_what_it_opened_then)
+{
+	int status;
+	pid_t pid;
+
+	BEGIN("vgpu");
+	pid = fork();
+	if (pid == 0) {
+		bool all_are_open = true;
+		int fds[61];
+
+		for (int fd = 3; fd < 64; fd++)
+			close(fd);
+		for (unsigned i = 0; i < ARRAY_SIZE(fds); i++)
+			fds[i] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+		nvml.nvmlShutdown();
+		for (unsigned i = 0; i < ARRAY_SIZE(fds); i++)
+			all_are_open &= fcntl(fds[i], F_GETFD) >= 0;
+		_exit(all_are_open ? 0 : 1);
+	}
+	waitpid(pid, &status, 0);
+	CHECK_EQ(status, 0);
+	/* And its parent is a client as before. */
+	CHECK(SIM("sriov-manage", "-e", "0") != 0);
+	sim_end();
+}
+
 static void *remove_all(void *result)
 {
 	*(int *)result = SIM("sriov-manage", "-d", "0");

@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 struct node *session_node;
@@ -22,12 +23,45 @@ static unsigned session_users;
  * call, and NVML is started again and again by some clients. */
 static struct node *mapped;
 static char mapped_dir[256];
-/* By which the driver knows that a client is there: vf.h. */
-static int client = -1;
+/* By which the driver knows that a client is there (vf.h). Some programs close what they did not
+ * open, and a child has its parent's memory: it is looked whether it still is what it was. */
+static struct {
+	int fd;
+	pid_t pid;
+	dev_t device;
+	ino_t file;
+} client = { .fd = -1 };
 
 bool session_is_on(void)
 {
 	return __atomic_load_n(&session_users, __ATOMIC_ACQUIRE) > 0;
+}
+
+static bool client_is_ours(void)
+{
+	struct stat st;
+
+	return client.fd >= 0 && client.pid == getpid() && fstat(client.fd, &st) == 0 &&
+	       st.st_dev == client.device && st.st_ino == client.file;
+}
+
+static void client_begin(void)
+{
+	struct stat st;
+
+	client.fd = client_enter(mapped);
+	client.pid = getpid();
+	if (client.fd < 0 || fstat(client.fd, &st) < 0)
+		return;
+	client.device = st.st_dev;
+	client.file = st.st_ino;
+}
+
+static void client_end(void)
+{
+	if (client_is_ours())
+		close(client.fd);
+	client.fd = -1;
 }
 
 static nvmlReturn_t session_map(void)
@@ -63,8 +97,8 @@ static nvmlReturn_t session_start(const char *name)
 		if (r == NVML_SUCCESS)
 			r = (nvmlReturn_t)inject_strike(mapped, function, NODE_ANY_GPU);
 	}
-	if (r == NVML_SUCCESS && !session_users)
-		client = client_enter(mapped);
+	if (r == NVML_SUCCESS && !client_is_ours())
+		client_begin();
 	if (r == NVML_SUCCESS) {
 		session_node = mapped;
 		__atomic_add_fetch(&session_users, 1, __ATOMIC_RELEASE);
@@ -92,11 +126,8 @@ nvmlReturn_t sim_nvmlInitWithFlags(unsigned int flags)
 nvmlReturn_t sim_nvmlShutdown(void)
 {
 	pthread_mutex_lock(&session_lock);
-	if (session_users && __atomic_sub_fetch(&session_users, 1, __ATOMIC_RELEASE) == 0 &&
-		client >= 0) {
-		close(client);
-		client = -1;
-	}
+	if (session_users && __atomic_sub_fetch(&session_users, 1, __ATOMIC_RELEASE) == 0)
+		client_end();
 	pthread_mutex_unlock(&session_lock);
 	return NVML_SUCCESS;
 }
