@@ -38,7 +38,7 @@ void mps_show(struct daemon *daemon, unsigned gpu)
 		view->mps_server[view->n_mps_servers++] = (struct mps_server){
 			.place = server->place,
 			.uid = server->uid,
-			.state = server->state,
+			.state = server->fault[0] ? MPS_FAULTY : server->state,
 			.holds_memory = server->seen.holds_memory,
 			.holds_compute = server->seen.holds_compute,
 			.memory_bytes = (uint64_t)limits->memory_mib << 20,

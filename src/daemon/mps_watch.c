@@ -65,6 +65,8 @@ void mps_server_suspect(struct mps_runtime *server, const char *why)
 		sd_event_add_time_relative(server->daemon->loop, &server->fault_source,
 			CLOCK_MONOTONIC, FAULT_WHOLE_NS / 1000, 1000, on_fault_known, server) < 0)
 		log_error("no timer for the MPS server %s", server->name);
+	/* from now on nothing is placed there */
+	gpu_rebuild(server->daemon, server->gpu);
 }
 
 /* 0 unknown. A client that broke its server may be gone before its fault is read. */
