@@ -122,7 +122,7 @@ bool sim_has(const char *path)
 	return access(path, F_OK) == 0;
 }
 
-int sim_hold(const char *device)
+int sim_hold_what(const char *what, const char *which)
 {
 	int out[2];
 	char line[64];
@@ -134,8 +134,7 @@ int sim_hold(const char *device)
 	if (pid == 0) {
 		dup2(out[1], STDOUT_FILENO);
 		close_from(3);
-		execl(wanted("CARVE_SIM_PROGRAM"), "carve-sim", "hold", "--device", device,
-			(char *)NULL);
+		execl(wanted("CARVE_SIM_PROGRAM"), "carve-sim", "hold", what, which, (char *)NULL);
 		_exit(127);
 	}
 	close(out[1]);

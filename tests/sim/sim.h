@@ -39,8 +39,13 @@ int sim_run(const char *const *words);
 #define SIM(...) sim_run((const char *const[]){ __VA_ARGS__, NULL })
 extern char sim_output[4096];
 
-/* Starts carve-sim hold on a device and waits until it is on its list; its pid. */
-int sim_hold(const char *device);
+/*
+ * Starts carve-sim hold on a device ("--device") or virtual function ("--vf") and waits until it
+ * has it; its pid, -1 if it is refused.
+ */
+int sim_hold_what(const char *what, const char *which);
+#define sim_hold(device)     sim_hold_what("--device", device)
+#define sim_hold_vf(address) sim_hold_what("--vf", address)
 void sim_kill(int pid);
 
 /* Shorthands of the library's calls. */

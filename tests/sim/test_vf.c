@@ -198,12 +198,12 @@ TEST(removing_waits_for_who_holds_a_vf_and_so_does_whoever_asks_for_the_number)
 	BEGIN("vgpu");
 	nvml.nvmlShutdown();
 	CHECK_EQ(SIM("sriov-manage", "-e", "0"), 0);
-	CHECK_EQ(hold_vf("0000:41:00.4"), -1);
+	CHECK_EQ(sim_hold_vf("0000:41:00.4"), -1);
 	CHECK_EQ(write_to(VF0 "nvidia/current_vgpu_type", "1148"), 0);
-	vm = hold_vf("0000:41:00.4");
+	vm = sim_hold_vf("0000:41:00.4");
 	CHECK(vm > 0);
-	CHECK_EQ(hold_vf("0000:41:00.4"), -1);
-	CHECK_EQ(hold_vf("0000:41:1f.4"), -1);
+	CHECK_EQ(sim_hold_vf("0000:41:00.4"), -1);
+	CHECK_EQ(sim_hold_vf("0000:41:1f.4"), -1);
 	pthread_create(&remover, NULL, remove_all, &status);
 	for (unsigned i = 0; i < 1000 && text_eq(read_from(LOCK), "0\n"); i++)
 		usleep(5000);

@@ -151,9 +151,9 @@ TEST(what_a_virtual_machine_has_is_not_taken_from_it)
 
 	BEGIN("vgpu");
 	CHECK_EQ(manage("-e", "0"), 0);
-	CHECK_EQ(hold_vf("0000:41:00.4"), -1);
+	CHECK_EQ(sim_hold_vf("0000:41:00.4"), -1);
 	CHECK_EQ(make("41", 0, L40S_24Q), 0);
-	vm = hold_vf("0000:41:00.4");
+	vm = sim_hold_vf("0000:41:00.4");
 	CHECK(vm > 0);
 	CHECK_EQ(make("41", 0, 0), -EBUSY);
 	CHECK_EQ(write_to(attribute("41", 0, "vgpu_params"), "x"), -EBUSY);

@@ -270,8 +270,8 @@ TEST(a_vgpu_is_active_while_a_virtual_machine_has_it)
 	CHECK_EQ(make(3, L40S_12Q), 0);
 	CHECK_EQ(nvml.nvmlDeviceGetActiveVgpus(sim_gpu(0), &n, NULL), NVML_SUCCESS);
 	CHECK_EQ(n, 0);
-	vm[0] = hold_vf("0000:41:00.7");
-	vm[1] = hold_vf("0000:41:00.4");
+	vm[0] = sim_hold_vf("0000:41:00.7");
+	vm[1] = sim_hold_vf("0000:41:00.4");
 	CHECK(vm[0] > 0 && vm[1] > 0);
 	n = 1;
 	CHECK_EQ(
@@ -333,7 +333,7 @@ TEST(a_gpu_instance_knows_its_own_vgpus)
 	types.vgpuCount = ARRAY_SIZE(ids);
 	CHECK_EQ(nvml.nvmlGpuInstanceGetCreatableVgpus(second, &types), NVML_SUCCESS);
 	CHECK_EQ(types.vgpuCount, 0);
-	vm = hold_vf("0000:c1:00.4");
+	vm = sim_hold_vf("0000:c1:00.4");
 	CHECK(vm > 0);
 	CHECK_EQ(nvml.nvmlGpuInstanceGetActiveVgpus(second, &vgpus), NVML_ERROR_INSUFFICIENT_SIZE);
 	CHECK_EQ(vgpus.vgpuCount, 1);

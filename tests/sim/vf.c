@@ -7,9 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 bool vf_files_are_live(void)
@@ -62,30 +60,4 @@ int manage(const char *deed, const char *gpu)
 	status = SIM("sriov-manage", deed, gpu);
 	nvml.nvmlInit_v2();
 	return status;
-}
-
-/* carve-sim hold --vf, once it has it; -1 if it is refused. */
-pid_t hold_vf(const char *address)
-{
-	char line[100];
-	int out[2];
-	pid_t pid;
-
-	if (pipe(out) < 0)
-		return -1;
-	pid = fork();
-	if (pid == 0) {
-		dup2(out[1], STDOUT_FILENO);
-		close_from(3);
-		execl(getenv("CARVE_SIM_PROGRAM"), "carve-sim", "hold", "--vf", address,
-			(char *)NULL);
-		_exit(127);
-	}
-	close(out[1]);
-	if (read(out[0], line, sizeof(line)) <= 0) {
-		waitpid(pid, NULL, 0);
-		pid = -1;
-	}
-	close(out[0]);
-	return pid;
 }

@@ -4,8 +4,6 @@
 
 #include "sim.h"
 
-#include <sys/types.h>
-
 /* Whether /proc and /sys are live, as VFs want them. */
 bool vf_files_are_live(void);
 
@@ -27,6 +25,3 @@ const char *link_of(const char *file);
 
 /* sriov-manage, with this process out of its way; its exit status. */
 int manage(const char *deed, const char *gpu);
-
-/* Starts carve-sim hold --vf and waits until it has it; -1 if it is refused. */
-pid_t hold_vf(const char *address);

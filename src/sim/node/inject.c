@@ -211,7 +211,22 @@ unsigned inject_clear(struct node *node, uint32_t id)
 	return n;
 }
 
-/* The first rule that strikes this call; counts it. A spent rule that can be forgotten is freed. */
+bool inject_count(struct node *node, struct rule *rule, struct rule *ret_rule)
+{
+	if (rule->skip) {
+		rule->skip--;
+		return false;
+	}
+	if (rule->left != UINT32_MAX)
+		rule->left--;
+	rule->struck++;
+	*ret_rule = *rule;
+	if (!rule->left && rule->action != RULE_HANG)
+		inject_forget(node, rule);
+	return true;
+}
+
+/* The first rule that strikes this call; counts it. */
 static bool rule_take(
 	struct node *node, unsigned function, int gpu, struct rule **ret_at, struct rule *ret_rule)
 {
@@ -222,18 +237,10 @@ static bool rule_take(
 			!(rule->functions[function / 64] & 1ull << function % 64) ||
 			(rule->gpu != NODE_ANY_GPU && rule->gpu != gpu))
 			continue;
-		if (rule->skip) {
-			rule->skip--;
-			continue;
+		if (inject_count(node, rule, ret_rule)) {
+			*ret_at = rule;
+			return true;
 		}
-		if (rule->left != UINT32_MAX)
-			rule->left--;
-		rule->struck++;
-		*ret_rule = *rule;
-		*ret_at = rule;
-		if (!rule->left && rule->action != RULE_HANG)
-			inject_forget(node, rule);
-		return true;
 	}
 	return false;
 }

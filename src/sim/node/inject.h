@@ -37,9 +37,15 @@ unsigned inject_clear(struct node *node, uint32_t id);
  */
 int inject_strike(struct node *node, unsigned function, int gpu);
 
-/* For the rules of MPS: a duration as rules have it; a spent rule goes, under the node's lock. */
+/* For the other kinds of rules: a duration as rules have it; a spent rule goes, under the lock. */
 int inject_duration(const char *text, uint64_t *ret_ns);
 void inject_forget(struct node *node, struct rule *rule);
+
+/*
+ * Counts that a rule matched, under the node's lock: false if it lets this call pass, else true
+ * and the rule as it was struck. A rule that is used up goes, unless something hangs in it.
+ */
+bool inject_count(struct node *node, struct rule *rule, struct rule *ret_rule);
 
 /* NVML codes by name, without "NVML_ERROR_": "IN_USE"; NULL and -1 for none. */
 const char *inject_code_name(int code);

@@ -91,18 +91,10 @@ static bool rule_take(struct node *node, const char *file, unsigned gpu, struct 
 			!text_eq(rule->file, file) ||
 			(rule->gpu != NODE_ANY_GPU && rule->gpu != (int32_t)gpu))
 			continue;
-		if (rule->skip) {
-			rule->skip--;
-			continue;
+		if (inject_count(node, rule, ret_rule)) {
+			*ret_at = rule;
+			return true;
 		}
-		if (rule->left != UINT32_MAX)
-			rule->left--;
-		rule->struck++;
-		*ret_rule = *rule;
-		*ret_at = rule;
-		if (!rule->left && rule->action != RULE_HANG)
-			inject_forget(node, rule);
-		return true;
 	}
 	return false;
 }
