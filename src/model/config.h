@@ -39,6 +39,16 @@ struct config_mps {
 	} interface;
 };
 
+/* SR-IOV. */
+struct config_vf {
+	bool may_enable; /* `enable: on-demand`: a lease may turn VFs on, which are turned off when
+			    the last such lease has ended; `never`: layouts alone do; default
+			    on-demand */
+	uint16_t class[8]; /* `classes: ["0108"]`: PCI classes (class and subclass) whose
+			      physical functions count as GPUs beside displays and accelerators */
+	unsigned n_classes;
+};
+
 struct config {
 	char **manage; /* GPUs managed from the start: index, uuid, PCI address, or "all" */
 	unsigned n_manage;
@@ -54,6 +64,7 @@ struct config {
 	uint64_t health_interval_ns; /* between looks at health and foreign use; default 2 s */
 	unsigned connections_max;    /* default 2048 */
 	struct config_mps mps;
+	struct config_vf vf;
 	struct config_quota *quota;
 	unsigned n_quotas;
 };

@@ -7,6 +7,7 @@
 
 #include "model/mig.h"
 #include "model/mps.h"
+#include "model/vf.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -68,9 +69,10 @@ struct gpu_process {
 
 /* Facts that stay while the daemon runs (a MIG mode change refreshes the geometry). */
 struct gpu_facts {
-	uint32_t minor; /* of /dev/nvidiaN */
-	char uuid[48];	/* "GPU-..." */
-	char pci[16];	/* "0000:65:00.0" */
+	bool is_pci_only; /* no driver library knows it: what it is comes from /sys alone */
+	uint32_t minor;	  /* of /dev/nvidiaN */
+	char uuid[48];	  /* "GPU-..."; "PCI-0000:03:00.0" where no library tells one */
+	char pci[16];	  /* "0000:65:00.0" */
 	char product[96];
 	char serial[32];
 	uint32_t pci_device;	     /* 0xDDDDVVVV, as mig-parted's device filter has it */
@@ -81,6 +83,7 @@ struct gpu_facts {
 	bool has_mig;		      /* the product can do MIG */
 	bool mode_needs_reset;	      /* a change of MIG mode takes a GPU reset (Ampere) */
 	struct mig_geometry geometry; /* n_profiles == 0 where the driver does not tell it */
+	struct vf_facts vf;
 };
 
 /* Who may open a context on the GPU; NVML's numbers. */
@@ -98,6 +101,7 @@ struct gpu_seen {
 	struct mig_instance instance[MIG_INSTANCES_MAX];
 	uint32_t n_processes; /* more than GPU_PROCESSES_MAX are cut off */
 	struct gpu_process process[GPU_PROCESSES_MAX];
+	struct vfs_seen vfs;
 };
 
 struct gpu {
@@ -146,5 +150,8 @@ int share_find(const struct gpu *gpus, unsigned n, const char *name, unsigned *r
  * sentence. */
 int share_find_mps(const struct gpu *gpus, unsigned n, const char *name, unsigned *ret_gpu,
 	unsigned *ret_share, struct error *err);
+/* Finds a VF by its name (vf_share_name) or PCI address. -ENODEV with a sentence. */
+int share_find_vf(const struct gpu *gpus, unsigned n, const char *name, unsigned *ret_gpu,
+	unsigned *ret_vf, struct error *err);
 /* True if it is written as the name of an MPS share. */
 bool share_is_mps_name(const char *name);

@@ -24,6 +24,15 @@ struct wanted_mps {
 	unsigned count;
 };
 
+/* Equal VFs, pinned. */
+struct wanted_vf {
+	struct vf_setup setup; /* is_for_vm; a type of vGPU or a quota where it says one (its start
+				  is the planner's to find) */
+	int number;	       /* "vf: 3": exactly that one; -1: any */
+	unsigned count;
+	unsigned line, column;
+};
+
 /*
  * One line of a layout: `count` instances of a profile. Whole GPU instances with a start have count
  * 1 (a file's "count: 2, at: 4" is two lines, one behind the other).
@@ -52,6 +61,11 @@ struct wanted_gpu {
 	struct wanted_share *share; /* owned by the layout */
 	unsigned n_mps;		    /* of the GPU itself where MIG mode is off, else of `share`'s */
 	struct wanted_mps *mps;	    /* owned by the layout */
+	unsigned vf_count;	    /* VFs to be on; 0 with has_vfs: none */
+	bool has_vfs;		    /* the layout speaks of its VFs */
+	bool vf_mix;		    /* of several sizes */
+	unsigned n_vfs;
+	struct wanted_vf *vf; /* owned by the layout */
 };
 
 /* A layout resolved against this node: wanted[i] is for gpus[i]. */

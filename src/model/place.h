@@ -19,6 +19,7 @@ enum place_how {
 	PLACE_WHOLE,  /* the whole GPU, which is not in MIG mode */
 	PLACE_MPS,    /* `mps`: a pinned share that is idle (its number is one of the GPU's), or one
 			 that is made for it (number 0) */
+	PLACE_VF,     /* VF number `vf`, set to `vf_setup`; what is done before: vf_count, vf_mix */
 };
 
 struct placement {
@@ -31,6 +32,10 @@ struct placement {
 	uint32_t ci;	   /* PLACE_CACHED: index into its ci[] */
 	uint32_t evict;	   /* PLACE_CREATE: mask over seen.instance of idle dynamic ones to remove
 			      first */
+	uint32_t vf;
+	struct vf_setup vf_setup;
+	uint32_t vf_count; /* PLACE_VF: so many VFs have to be turned on first; 0: they are on */
+	bool vf_mix;	   /* PLACE_VF: sizes have to be mixed first */
 	struct mps_share mps;
 	uint32_t stop_uid; /* PLACE_MPS: the idle server of this tenant must go first ... */
 	bool stops_server; /* ... if this is set */

@@ -18,6 +18,7 @@ static void say_offer(const struct gpu *gpu, const struct placement *placement, 
 		buf_add(text, "free as a whole");
 		return;
 	case PLACE_MPS: /* mps_say_offer() */
+	case PLACE_VF:	/* place_vf.c */
 		return;
 	case PLACE_CACHED:
 		buf_addf(text, "%s is there, idle",

@@ -26,7 +26,19 @@ enum step_kind {
 	STEP_COMPUTE_MODE, /* who may open a context: from `mode_before` to `mode`; inverse: back */
 	STEP_ADD_MPS,	   /* the pinned MPS share `mps`: Carve's own books; inverse: DROP_MPS */
 	STEP_DROP_MPS,
+	STEP_VF_COUNT, /* VFs on or off: from vf.count_before to vf.count; kills every VF that is
+			  there; inverse: back */
+	STEP_VF_MIX,   /* vGPUs of several sizes: vf.is_mixed; inverse: not */
+	STEP_VF_SET,   /* the VFs of a mask: from vf.before to vf.setup, all alike; inverse: back */
 	STEP_KIND_N,
+};
+
+/* What the steps of VFs are about. */
+struct vf_step {
+	uint32_t count, count_before;
+	bool is_mixed;
+	uint64_t vfs; /* mask over numbers */
+	struct vf_setup setup, before;
 };
 
 /*
@@ -42,13 +54,15 @@ struct step {
 	uint32_t n_ci;
 	uint32_t ci_id[MIG_CIS_MAX]; /* the driver's compute instance profile ids, in order of
 					creation */
-	enum share_origin origin;    /* what the instance is, made or removed */
+	enum share_origin origin;    /* what the instance (VF, count of VFs) is, made or removed */
 	enum compute_mode mode, mode_before;
 	struct mps_share mps;
-	char name[SHARE_NAME_MAX]; /* "3g.40gb@4", "12G and 30 %": for people */
+	struct vf_step vf;
+	char name[SHARE_NAME_MAX]; /* "3g.40gb@4", "12G and 30 %", "NVIDIA L40S-12Q": for people */
 };
 /* True if a driver must be asked to do it; else it is in Carve's own books only. */
 bool step_is_on_hardware(const struct step *step);
+bool step_is_of_vfs(const struct step *step);
 extern const char *const step_kind_names[STEP_KIND_N]; /* "mode-on", "create", ... */
 struct step step_inverse(const struct step *step);
 /* "create 3g.40gb@4", "turn MIG mode on": without the GPU. */

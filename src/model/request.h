@@ -24,16 +24,17 @@ struct request {
 	uint64_t memory_bytes; /* per share; 0: not said */
 	unsigned memory_label; /* the G number as written where it was a whole one ("18G": 18), else
 				  0 */
-	unsigned compute_percent;   /* of a GPU, 1..100; 0: not said */
-	char profile[MIG_NAME_MAX]; /* "": not said */
-	char gpu[48];		    /* index, uuid or PCI address that it must be; "": any */
-	int mechanism;		    /* enum mechanism or REQUEST_ANY_MECHANISM */
+	unsigned compute_percent;  /* of a GPU, 1..100; 0: not said */
+	char profile[VF_NAME_MAX]; /* of MIG, or a type of vGPU; "": not said */
+	char gpu[48];		   /* index, uuid or PCI address that it must be; "": any */
+	int mechanism;		   /* enum mechanism or REQUEST_ANY_MECHANISM */
 	enum isolation isolation;
 	enum tenants tenants;
 	int priority;		    /* -100..100; higher goes first */
 	uint64_t time_ns;	    /* 0: no limit */
 	uint64_t wait_ns;	    /* 0: do not wait; REQUEST_WAIT_FOREVER */
 	bool has_wait, has_no_wait; /* said as options: both together are refused */
+	bool is_vm;		    /* for a virtual machine: a VF, reserved until it is released */
 	bool explain;
 	uint32_t uid; /* who asks: set by the daemon; only MPS shares go by it */
 };

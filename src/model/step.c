@@ -10,7 +10,7 @@
 #include <stdlib.h>
 
 const char *const step_kind_names[STEP_KIND_N] = { "mode-on", "mode-off", "reset", "create",
-	"destroy", "compute-mode", "add-mps", "drop-mps" };
+	"destroy", "compute-mode", "add-mps", "drop-mps", "vf-count", "vf-mix", "vf-set" };
 static const char *const origin_names[] = { "foreign", "pinned", "dynamic" };
 
 struct step step_inverse(const struct step *step)
@@ -24,18 +24,31 @@ struct step step_inverse(const struct step *step)
 		[STEP_COMPUTE_MODE] = STEP_COMPUTE_MODE,
 		[STEP_ADD_MPS] = STEP_DROP_MPS,
 		[STEP_DROP_MPS] = STEP_ADD_MPS,
+		[STEP_VF_COUNT] = STEP_VF_COUNT,
+		[STEP_VF_MIX] = STEP_VF_MIX,
+		[STEP_VF_SET] = STEP_VF_SET,
 	};
 	struct step back = *step;
 
 	back.kind = inverse[step->kind];
 	back.mode = step->mode_before;
 	back.mode_before = step->mode;
+	back.vf.count = step->vf.count_before;
+	back.vf.count_before = step->vf.count;
+	back.vf.is_mixed = !step->vf.is_mixed;
+	back.vf.setup = step->vf.before;
+	back.vf.before = step->vf.setup;
 	return back;
 }
 
 bool step_is_on_hardware(const struct step *step)
 {
 	return step->kind != STEP_ADD_MPS && step->kind != STEP_DROP_MPS;
+}
+
+bool step_is_of_vfs(const struct step *step)
+{
+	return step->kind >= STEP_VF_COUNT && step->kind <= STEP_VF_SET;
 }
 
 static const char *mode_text(enum compute_mode mode)
@@ -52,8 +65,59 @@ static const char *mode_text(enum compute_mode mode)
 	}
 }
 
+/* "VF 3", "VFs 0 to 5", "VFs 0 to 2, 7". */
+static void say_vfs(uint64_t vfs, struct buf *text)
+{
+	const char *between = __builtin_popcountll(vfs) == 1 ? "VF " : "VFs ";
+
+	for (unsigned first = 0; first < VFS_MAX; first++) {
+		unsigned last = first;
+
+		if (!(vfs >> first & 1))
+			continue;
+		while (last + 1 < VFS_MAX && (vfs >> (last + 1) & 1))
+			last++;
+		buf_addf(text, "%s%u", between, first);
+		if (last > first)
+			buf_addf(text, " to %u", last);
+		between = ", ";
+		first = last;
+	}
+}
+
+static void say_vf_set(const struct step *step, struct buf *text)
+{
+	char memory[32];
+
+	say_vfs(step->vf.vfs, text);
+	if (vf_setup_is_free(&step->vf.setup))
+		buf_addf(text, " free again");
+	else if (step->vf.setup.type)
+		buf_addf(text, " %s", step->name);
+	else if (step->vf.setup.memory_bytes)
+		buf_addf(text, " ready for virtual machines, with %s",
+			size_text(step->vf.setup.memory_bytes, memory));
+	else
+		buf_addf(text, " ready for virtual machines");
+}
+
+static void say_vf(const struct step *step, struct buf *text)
+{
+	if (step->kind == STEP_VF_MIX)
+		buf_addf(text, "%s vGPUs of several sizes", step->vf.is_mixed ? "allow" : "forbid");
+	else if (step->kind == STEP_VF_SET) {
+		buf_addf(text, "make ");
+		say_vf_set(step, text);
+	} else if (step->vf.count == 0)
+		buf_addf(text, "turn off all %u virtual functions", step->vf.count_before);
+	else
+		buf_addf(text, "turn on %u virtual functions", step->vf.count);
+}
+
 const char *step_text(const struct step *step, char *ret_text, unsigned size)
 {
+	AUTO_BUF vf = { 0 };
+
 	switch (step->kind) {
 	case STEP_MODE_ON:
 	case STEP_MODE_OFF:
@@ -70,6 +134,12 @@ const char *step_text(const struct step *step, char *ret_text, unsigned size)
 	case STEP_DROP_MPS:
 		snprintf(ret_text, size, "%s MPS share %s",
 			step->kind == STEP_ADD_MPS ? "add" : "drop", step->name);
+		break;
+	case STEP_VF_COUNT:
+	case STEP_VF_MIX:
+	case STEP_VF_SET:
+		say_vf(step, &vf);
+		text_copy(ret_text, size, buf_text(&vf));
 		break;
 	default:
 		snprintf(ret_text, size, "%s %s", step->kind == STEP_CREATE ? "create" : "destroy",
@@ -93,6 +163,18 @@ static json_t *mps_to_json(const struct mps_share *share)
 		"lease", (json_int_t)share->lease, "uid", (json_int_t)share->uid);
 }
 
+static json_t *vf_to_json(const struct vf_step *vf)
+{
+	json_t *numbers = json_array();
+
+	for (unsigned i = 0; i < VFS_MAX; i++)
+		if (vf->vfs >> i & 1)
+			json_array_append_new(numbers, json_integer(i));
+	return json_pack("{sI sI sb so so so}", "count", (json_int_t)vf->count, "count-before",
+		(json_int_t)vf->count_before, "mixed", vf->is_mixed, "vfs", numbers, "setup",
+		vf_setup_to_json(&vf->setup), "before", vf_setup_to_json(&vf->before));
+}
+
 json_t *step_to_json(const struct step *step)
 {
 	json_t *cis = json_array(), *json;
@@ -106,6 +188,8 @@ json_t *step_to_json(const struct step *step)
 	if (step->kind == STEP_COMPUTE_MODE) {
 		json_object_set_new(json, "mode", json_integer(step->mode));
 		json_object_set_new(json, "mode-before", json_integer(step->mode_before));
+	} else if (step_is_of_vfs(step)) {
+		json_object_set_new(json, "vf", vf_to_json(&step->vf));
 	} else if (!step_is_on_hardware(step)) {
 		json_object_set_new(json, "mps", mps_to_json(&step->mps));
 	}
@@ -154,12 +238,41 @@ static int mps_from_json(const json_t *json, struct mps_share *ret_share)
 	return 0;
 }
 
+static int vf_from_json(const json_t *json, struct vf_step *ret_vf)
+{
+	const json_t *numbers, *setup, *before, *number;
+	json_int_t count, count_before;
+	int is_mixed;
+	size_t i;
+
+	if (json_unpack((json_t *)json, "{sI sI sb so so so}", "count", &count, "count-before",
+		    &count_before, "mixed", &is_mixed, "vfs", &numbers, "setup", &setup, "before",
+		    &before) < 0 ||
+		take_u32(count, VFS_MAX, &ret_vf->count) < 0 ||
+		take_u32(count_before, VFS_MAX, &ret_vf->count_before) < 0 ||
+		vf_setup_from_json(setup, &ret_vf->setup) < 0 ||
+		vf_setup_from_json(before, &ret_vf->before) < 0)
+		return -EINVAL;
+	ret_vf->is_mixed = is_mixed;
+	json_array_foreach(numbers, i, number)
+	{
+		uint32_t n;
+
+		if (take_u32(json_integer_value(number), VFS_MAX - 1, &n) < 0)
+			return -EINVAL;
+		ret_vf->vfs |= UINT64_C(1) << n;
+	}
+	return 0;
+}
+
 /* What only some kinds of steps have. */
 static int take_kind(const json_t *json, struct step *step)
 {
 	json_int_t mode, before;
 	uint32_t to, from;
 
+	if (step_is_of_vfs(step))
+		return vf_from_json(json_object_get(json, "vf"), &step->vf);
 	if (!step_is_on_hardware(step))
 		return mps_from_json(json_object_get(json, "mps"), &step->mps);
 	if (step->kind != STEP_COMPUTE_MODE)

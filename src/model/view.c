@@ -120,6 +120,7 @@ void view_take(struct view *view, const struct placement *placement)
 		view->is_whole_free = false;
 		return;
 	case PLACE_MPS:
+	case PLACE_VF:
 		return;
 	case PLACE_CREATE:
 		view_evict(view, placement->evict);

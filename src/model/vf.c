@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "model/vf.h"
+
+#include "base/error.h"
+#include "base/text.h"
+#include "model/gpu.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <strings.h>
+
+const char *const vf_kind_names[VF_KIND_N] = { "none", "generic", "nvidia", "nvidia-mdev", "xe",
+	"i915", "gim" };
+
+bool vf_setup_is(const struct vf_setup *a, const struct vf_setup *b)
+{
+	return a->is_for_vm == b->is_for_vm && a->type == b->type && a->start == b->start &&
+	       a->memory_bytes == b->memory_bytes && a->quantum_ms == b->quantum_ms &&
+	       a->preempt_us == b->preempt_us;
+}
+
+bool vf_setup_is_free(const struct vf_setup *setup)
+{
+	return vf_setup_is(setup, &(struct vf_setup){ 0 });
+}
+
+json_t *vf_setup_to_json(const struct vf_setup *setup)
+{
+	return json_pack("{sb sI sI sI sI sI}", "for-vm", setup->is_for_vm, "type",
+		(json_int_t)setup->type, "start", (json_int_t)setup->start, "memory",
+		(json_int_t)setup->memory_bytes, "quantum", (json_int_t)setup->quantum_ms,
+		"preempt", (json_int_t)setup->preempt_us);
+}
+
+static bool is_u32(json_int_t value)
+{
+	return value >= 0 && value <= UINT32_MAX;
+}
+
+int vf_setup_from_json(const json_t *json, struct vf_setup *ret_setup)
+{
+	json_int_t type, start, memory, quantum, preempt;
+	int is_for_vm;
+
+	if (json_unpack((json_t *)json, "{sb sI sI sI sI sI}", "for-vm", &is_for_vm, "type", &type,
+		    "start", &start, "memory", &memory, "quantum", &quantum, "preempt",
+		    &preempt) < 0 ||
+		!is_u32(type) || !is_u32(start) || memory < 0 || !is_u32(quantum) ||
+		!is_u32(preempt))
+		return -EINVAL;
+	*ret_setup = (struct vf_setup){
+		.is_for_vm = is_for_vm,
+		.type = (uint32_t)type,
+		.start = (uint32_t)start,
+		.memory_bytes = (uint64_t)memory,
+		.quantum_ms = (uint32_t)quantum,
+		.preempt_us = (uint32_t)preempt,
+	};
+	return 0;
+}
+
+const char *vf_share_name(const struct gpu *gpu, const struct vf *vf, char *ret_text)
+{
+	snprintf(ret_text, SHARE_NAME_MAX, "%u:vf%u", gpu->index, vf->number);
+	return ret_text;
+}
+
+const struct vf *vf_find(const struct gpu *gpu, uint32_t number)
+{
+	for (uint32_t i = 0; i < gpu->seen.vfs.n; i++)
+		if (gpu->seen.vfs.vf[i].number == number)
+			return &gpu->seen.vfs.vf[i];
+	return NULL;
+}
+
+/* The name without its maker's. */
+static const char *bare_name(const char *name)
+{
+	if (strncasecmp(name, "NVIDIA ", 7) == 0)
+		return name + 7;
+	return strncasecmp(name, "GRID ", 5) == 0 ? name + 5 : name;
+}
+
+int vf_type_find(const struct vf_facts *facts, const char *name)
+{
+	uint32_t id;
+
+	if (parse_u32(name, &id) == 0)
+		return vf_type_find_id(facts, id);
+	for (uint32_t i = 0; i < facts->n_types; i++)
+		if (strcasecmp(bare_name(facts->type[i].name), bare_name(name)) == 0)
+			return (int)i;
+	return -1;
+}
+
+int vf_type_find_id(const struct vf_facts *facts, uint32_t id)
+{
+	for (uint32_t i = 0; i < facts->n_types; i++)
+		if (facts->type[i].id == id)
+			return (int)i;
+	return -1;
+}
+
+uint64_t vf_memory(const struct gpu *gpu, const struct vf_setup *setup)
+{
+	int t = setup->type ? vf_type_find_id(&gpu->facts.vf, setup->type) : -1;
+
+	return t >= 0 ? gpu->facts.vf.type[t].memory_bytes : setup->memory_bytes;
+}
