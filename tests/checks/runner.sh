@@ -41,4 +41,8 @@ claim hanging_is_a_failure "1 passed, 1 failed, 0 skipped" 'echo ok a; sleep 30'
 # shellcheck disable=SC2016
 claim a_process_left_behind_is_a_failure "1 passed, 1 failed, 0 skipped" \
 	'setsid sleep 30 >/dev/null 2>&1 & echo ok a'
+# Its environment cannot be seen at times; it ends with the file that it reads.
+echo "exec sh $here/again" >"$here/again"
+claim one_that_becomes_another_program_all_the_time_is_seen_too "1 passed, 1 failed, 0 skipped" \
+	"setsid sh $here/again >/dev/null 2>&1 & echo ok a"
 exit $failed
