@@ -50,6 +50,11 @@ class Terminal:
     def type(self, text):
         os.write(self.fd, text.encode())
 
+    def command(self, line):
+        """Types a line when the shell asks for one: what is typed while a signal is on its way may go with it."""
+        self.sees("ready> ")
+        self.type(line + "\n")
+
     def sees(self, pattern):
         """Waits until the terminal shows it; what stood before is forgotten."""
         deadline = time.monotonic() + 20 * PATIENCE
@@ -73,11 +78,12 @@ def is_free(node):
 @claim
 def ctrl_c_ends_the_command_and_its_lease():
     with started() as node, Terminal(node) as terminal:
-        terminal.type("carve run --gpus 1 sh -c 'echo run\"\"ning; sleep 1000'\n")
+        # Not "sleep" after the echo: a signal that comes while the shell starts it is the shell's, which waits for it.
+        terminal.command("carve run --gpus 1 sh -c 'echo run\"\"ning; read x'")
         terminal.sees("running\n")
         equal(len(node.leases()), 1)
         terminal.type("\003")
-        terminal.type("echo status $?\n")
+        terminal.command("echo status $?")
         terminal.sees("status 130\n")
         node.wait_for(lambda: is_free(node), "the lease to end")
 
@@ -85,14 +91,14 @@ def ctrl_c_ends_the_command_and_its_lease():
 @claim
 def a_command_is_stopped_put_behind_and_brought_back():
     with started() as node, Terminal(node) as terminal:
-        terminal.type("carve run --gpus 1 sh -c 'echo run\"\"ning; read x; echo got $x'\n")
+        terminal.command("carve run --gpus 1 sh -c 'echo run\"\"ning; read x; echo got $x'")
         terminal.sees("running\n")
         terminal.type("\032")
         terminal.sees("Stopped")
         equal([lease["state"] for lease in node.leases().values()], ["active"])
-        terminal.type("bg\n")
-        terminal.sees("Stopped|\\+ Stopped|carve run")  # it reads from the terminal, and is stopped for that
-        terminal.type("fg\n")
+        terminal.command("bg; until [ -n \"$(jobs -s)\" ]; do sleep 0.05; done; echo again sto\"\"pped")
+        terminal.sees("again stopped\n")  # it reads from the terminal
+        terminal.command("fg")
         terminal.sees("carve run")
         terminal.type("hello\n")
         terminal.sees("got hello\n")
@@ -102,17 +108,15 @@ def a_command_is_stopped_put_behind_and_brought_back():
 @claim
 def a_shell_in_a_share_has_job_control_of_its_own():
     with started() as node, Terminal(node) as terminal:
-        terminal.type("carve run --gpus 1 -- bash --norc --noprofile -i\n")
-        terminal.sees("ready> $")
-        terminal.type("echo in $CARVE_LEASE\n")
+        terminal.command("carve run --gpus 1 -- bash --norc --noprofile -i")
+        terminal.command("echo in $CARVE_LEASE")
         terminal.sees("in L1\n")
-        terminal.type("sh -c 'echo slee\"\"ping; exec sleep 1000'\n")
+        terminal.command("sh -c 'echo slee\"\"ping; exec sleep 1000'")
         terminal.sees("sleeping\n")
         terminal.type("\032")
         terminal.sees("Stopped")
-        terminal.type("kill -9 %1; until [ -z \"$(jobs -s)\" ]; do sleep 0.05; done; exit 7\n")
-        terminal.sees("ready> ")
-        terminal.type("echo status $?\n")
+        terminal.command("kill -9 %1; until [ -z \"$(jobs -s)\" ]; do sleep 0.05; done; exit 7")
+        terminal.command("echo status $?")
         terminal.sees("status 7\n")
         node.wait_for(lambda: is_free(node), "the lease to end")
 
@@ -120,9 +124,9 @@ def a_shell_in_a_share_has_job_control_of_its_own():
 @claim
 def the_window_and_the_terminal_are_the_commands():
     with started() as node, Terminal(node, size=(31, 97)) as terminal:
-        terminal.type("carve run --gpus 1 -- sh -c 'stty size; tty -s && echo a-tty'\n")
+        terminal.command("carve run --gpus 1 -- sh -c 'stty size; tty -s && echo a-tty'")
         terminal.sees("31 97\na-tty\n")
-        terminal.type("carve run --gpus 1 -- bash -c 'trap \"stty size; exit\" WINCH; echo wait\"\"ing; while :; do sleep 0.05; done'\n")
+        terminal.command("carve run --gpus 1 -- bash -c 'trap \"stty size; exit\" WINCH; echo wait\"\"ing; while :; do sleep 0.05; done'")
         terminal.sees("waiting\n")
         fcntl.ioctl(terminal.fd, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
         terminal.sees("40 120\n")
@@ -132,7 +136,7 @@ def the_window_and_the_terminal_are_the_commands():
 def a_closed_terminal_ends_the_command_and_its_lease():
     with started() as node:
         with Terminal(node) as terminal:
-            terminal.type("carve run --gpus 1 sh -c 'echo run\"\"ning; sleep 1000'\n")
+            terminal.command("carve run --gpus 1 sh -c 'echo run\"\"ning; sleep 1000'")
             terminal.sees("running\n")
         node.wait_for(lambda: is_free(node), "the lease to end")
 
@@ -141,10 +145,10 @@ def a_closed_terminal_ends_the_command_and_its_lease():
 def ctrl_c_while_waiting_gives_the_request_up():
     with started() as node, Terminal(node) as terminal:
         equal(node.carve("lease", "--gpus", "8", "--name", "all").returncode, 0)
-        terminal.type("carve run --gpus 1 true\n")
+        terminal.command("carve run --gpus 1 true")
         terminal.sees("carve: waiting [0-9]+ s for a whole GPU, number 1 in the queue: all 8 ")
         terminal.type("\003")
-        terminal.type("echo status $?\n")
+        terminal.command("echo status $?")
         terminal.sees("status 130\n")
         node.wait_for(lambda: node.get("/v1/node")["queue"] == 0, "the queue to be empty")
         equal(list(node.leases()), ["L1"])
@@ -153,12 +157,13 @@ def ctrl_c_while_waiting_gives_the_request_up():
 @claim
 def colours_are_for_terminals_only_and_for_who_wants_them():
     with started() as node, Terminal(node) as terminal:
-        terminal.type("carve list; echo end''ed\n")
-        true("\033[" in terminal.sees("(?s)GPU 7.*ended\n").string)
-        terminal.type("NO_COLOR=1 carve list >/dev/tty; echo end''ed\n")
+        terminal.command("carve list; echo end''ed")
+        seen = terminal.sees("(?s)simulated.*ended\n").group()
+        true("\033[" in re.sub("\033\\[\\?2004[hl]", "", seen), seen)
+        terminal.command("NO_COLOR=1 carve list >/dev/tty; echo end''ed")
         seen = terminal.sees("(?s)simulated.*ended\n").group()
         true("\033[" not in re.sub("\033\\[\\?2004[hl]", "", seen) and "┌" in seen, seen)
-        terminal.type("LC_ALL=C NO_COLOR=1 carve list; echo end''ed\n")
+        terminal.command("LC_ALL=C NO_COLOR=1 carve list; echo end''ed")
         seen = terminal.sees("(?s)simulated.*ended\n").group()
         true("+---" in seen and seen.isascii(), seen)
 
