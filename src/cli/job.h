@@ -34,6 +34,12 @@ int job_find_command(const char *name, struct error *err);
 int job_start(struct job *job, struct error *err);
 
 /*
+ * Does what signals ask for that have come until now: passes them on, and stops with the command
+ * until somebody continues both.
+ */
+void job_keep_up(const struct job *job);
+
+/*
  * Accompanies it: signals that are sent to us are passed on, it stops and goes on together with us,
  * and what becomes of the lease meanwhile is said on standard error. Its wait status. Signals are
  * delivered again.

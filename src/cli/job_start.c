@@ -3,6 +3,9 @@
  * The child begins where it belongs: as root it is cloned straight into the lease's cgroup; else it
  * asks carved over a connection of its own to be moved, and nothing runs before the answer. What
  * goes wrong in the child before the command comes back through a pipe that exec closes.
+ *
+ * What a terminal sent before the child was there has reached only us. The child keeps its signals
+ * blocked until we have passed that on: so one that came to both meanwhile is still one.
  */
 #include "base/cleanup.h"
 #include "base/error.h"
@@ -18,6 +21,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/sched.h>
+#include <poll.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/signalfd.h>
@@ -141,7 +145,33 @@ static int set_environment(const json_t *lease)
 	return setenv("CARVE_LEASE", json_text(lease, "id"), 1) < 0 ? -errno : 0;
 }
 
-static void run_child(const struct job *job, bool is_inside, struct child_report *report)
+/* Gives the child what we have received so far, whoever sent it. */
+static void pass_on_early(const struct job *job)
+{
+	struct signalfd_siginfo info;
+
+	while (read(job->signal_fd, &info, sizeof(info)) == sizeof(info)) {
+		bool is_terminals = info.ssi_signo == SIGINT || info.ssi_signo == SIGQUIT ||
+				    info.ssi_signo == SIGTSTP || info.ssi_signo == SIGHUP;
+
+		if (is_terminals || (info.ssi_code <= 0 && info.ssi_signo != SIGCHLD))
+			kill(job->pid, (int)info.ssi_signo);
+	}
+}
+
+/* Waits until the other end is closed. */
+static void wait_for_go(const int ends[2])
+{
+	char c;
+
+	close(ends[1]);
+	while (read(ends[0], &c, 1) < 0 && errno == EINTR)
+		;
+	close(ends[0]);
+}
+
+static void run_child(
+	const struct job *job, bool is_inside, const int go[2], struct child_report *report)
 {
 	struct error err = ERROR_NONE;
 
@@ -157,6 +187,7 @@ static void run_child(const struct job *job, bool is_inside, struct child_report
 		return;
 	}
 	sigaction(SIGCHLD, &job->old_on_child, NULL);
+	wait_for_go(go);
 	sigprocmask(SIG_SETMASK, &job->old_mask, NULL);
 	execvp(job->command[0], job->command);
 	report->status = errno == ENOENT ? EXIT_NO_COMMAND : EXIT_CANNOT_RUN;
@@ -164,15 +195,23 @@ static void run_child(const struct job *job, bool is_inside, struct child_report
 		strerror(errno));
 }
 
-/* What the child reports, or nothing once its command runs. */
-static int read_report(int fd, struct error *err)
+/* What the child reports, or nothing once its command runs. It may be stopped before that. */
+static int read_report(const struct job *job, int fd, struct error *err)
 {
 	struct child_report report = { 0 };
 	size_t n = 0;
 
 	while (n < sizeof(report)) {
-		ssize_t got = read(fd, (char *)&report + n, sizeof(report) - n);
+		struct pollfd fds[] = {
+			{ .fd = fd, .events = POLLIN },
+			{ .fd = job->signal_fd, .events = POLLIN },
+		};
+		ssize_t got;
 
+		job_keep_up(job);
+		if (poll(fds, 2, -1) < 0 || !fds[0].revents)
+			continue;
+		got = read(fd, (char *)&report + n, sizeof(report) - n);
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got <= 0)
@@ -184,9 +223,15 @@ static int read_report(int fd, struct error *err)
 	return report.status;
 }
 
+static void close_both(const int ends[2])
+{
+	close(ends[0]);
+	close(ends[1]);
+}
+
 int job_start(struct job *job, struct error *err)
 {
-	int ends[2];
+	int ends[2], go[2];
 	bool is_inside;
 	int status;
 
@@ -194,26 +239,31 @@ int job_start(struct job *job, struct error *err)
 		error_set(err, -errno, "cannot make a pipe: %s", strerror(errno));
 		return EXIT_CARVE;
 	}
+	if (pipe2(go, O_CLOEXEC) < 0) {
+		error_set(err, -errno, "cannot make a pipe: %s", strerror(errno));
+		close_both(ends);
+		return EXIT_CARVE;
+	}
 	if (hold_signals(job, err) < 0) {
-		close(ends[0]);
-		close(ends[1]);
+		close_both(ends);
+		close_both(go);
 		return EXIT_CARVE;
 	}
 	job->pid = fork_into(cgroup_dir(job->lease), &is_inside);
 	if (job->pid == 0) {
 		struct child_report report = { 0 };
 
-		run_child(job, is_inside, &report);
+		run_child(job, is_inside, go, &report);
 		(void)write_all(ends[1], &report, sizeof(report));
 		_exit(report.status);
 	}
-	close(ends[1]);
-	if (job->pid < 0) {
+	if (job->pid < 0)
 		error_set(err, -errno, "cannot start a process: %s", strerror(errno));
-		status = EXIT_CARVE;
-	} else {
-		status = read_report(ends[0], err);
-	}
+	else
+		pass_on_early(job);
+	close(ends[1]);
+	close_both(go);
+	status = job->pid < 0 ? EXIT_CARVE : read_report(job, ends[0], err);
 	close(ends[0]);
 	return status;
 }

@@ -18,9 +18,11 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define WATCH_AFTER_MS 200
@@ -88,33 +90,34 @@ static int watch_timeout(const struct watch *watch)
 	return now < watch->next_ns ? (int)((watch->next_ns - now) / 1000000 + 1) : 0;
 }
 
-/* Stops as the command did: the shell then says the same of us. */
-static void stop_like(int number)
+/* True if it was continued since it was last seen to stop. */
+static bool has_continued(pid_t pid)
+{
+	siginfo_t info = { 0 };
+
+	return waitid(P_PID, (id_t)pid, &info, WCONTINUED | WNOHANG) == 0 && info.si_pid == pid;
+}
+
+/* Stops as the command did: the shell then says the same of us. Both go on together. */
+static void stop_like(const struct job *job, int number)
 {
 	sigset_t set;
 
 	sigemptyset(&set);
 	sigaddset(&set, number);
 	raise(number);
-	/* Blocked it only waits; let through it stops us here, until somebody continues us. */
+	/*
+	 * Blocked it only waits, and is gone once somebody continues us. Who did so before it
+	 * waited has continued the command with us: nobody would do it again.
+	 */
+	if (has_continued(job->pid)) {
+		sigtimedwait(&set, NULL, &(struct timespec){ 0 });
+		return;
+	}
+	/* Let through it stops us here, until somebody continues us. */
 	sigprocmask(SIG_UNBLOCK, &set, NULL);
 	sigprocmask(SIG_BLOCK, &set, NULL);
-}
-
-/* True with its wait status once the command has ended. */
-static bool look_at_child(const struct job *job, int *ret_status)
-{
-	int status;
-
-	while (waitpid(job->pid, &status, WNOHANG | WUNTRACED) == job->pid) {
-		if (!WIFSTOPPED(status)) {
-			*ret_status = status;
-			return true;
-		}
-		stop_like(WSTOPSIG(status));
-		kill(job->pid, SIGCONT);
-	}
-	return false;
+	kill(job->pid, SIGCONT);
 }
 
 /* Passes on what came from a process; what the kernel sent has reached the command as well. */
@@ -126,6 +129,20 @@ static void pass_on(const struct job *job, const struct signalfd_siginfo *info)
 		return;
 	if (is_from_process || info->ssi_signo == SIGCONT)
 		kill(job->pid, (int)info->ssi_signo);
+}
+
+void job_keep_up(const struct job *job)
+{
+	struct signalfd_siginfo info;
+	siginfo_t stop = { 0 };
+
+	while (read(job->signal_fd, &info, sizeof(info)) == sizeof(info))
+		pass_on(job, &info);
+	while (waitid(P_PID, (id_t)job->pid, &stop, WSTOPPED | WNOHANG) == 0 &&
+		stop.si_pid == job->pid) {
+		stop_like(job, stop.si_status);
+		stop.si_pid = 0;
+	}
 }
 
 /* Signals are ours again; those that came in too late to be passed on are forgotten. */
@@ -159,16 +176,17 @@ int job_wait(struct job *job)
 	};
 	int status;
 
-	while (!look_at_child(job, &status)) {
+	for (;;) {
 		struct pollfd fds[] = {
 			{ .fd = job->signal_fd, .events = POLLIN },
 			{ .fd = watch.connection.fd, .events = POLLIN },
 		};
-		struct signalfd_siginfo info;
-		int n = poll(fds, 2, watch_timeout(&watch));
+		int n;
 
-		while (read(job->signal_fd, &info, sizeof(info)) == sizeof(info))
-			pass_on(job, &info);
+		job_keep_up(job);
+		if (waitpid(job->pid, &status, WNOHANG) == job->pid)
+			break;
+		n = poll(fds, 2, watch_timeout(&watch));
 		if (n > 0 && fds[1].revents)
 			watch_receive(&watch);
 		else if (watch.is_told || watch.connection.is_asking || now_ns() < watch.next_ns)

@@ -275,6 +275,32 @@ def claim_job_control_works_as_with_the_command_alone(t):
         shell.close()
 
 
+def claim_a_command_can_be_stopped_before_it_runs(t):
+    lease = t.lease()
+    lease["holder"]["cgroup_dir"] = os.path.join(t.dir, "no-cgroup")
+    enters, may_enter = threading.Event(), threading.Event()
+
+    def enter(_):
+        enters.set()
+        may_enter.wait(10)
+        return {"version": 1}
+
+    t.fake.answers["POST /v1/leases/L1/enter"] = enter
+    shell = Terminal(t)
+    try:
+        shell.send(f"{t.program} run echo r''an\n")
+        assert enters.wait(10)
+        shell.send("\x1a")
+        shell.wait("^Z")
+        may_enter.set()
+        shell.wait("Stopped")
+        shell.send("fg\n")
+        shell.wait("ran\r\n")
+    finally:
+        may_enter.set()
+        shell.close()
+
+
 def claim_a_lease_that_ends_while_the_command_runs_is_told(t):
     lease = t.lease()
     gone = threading.Event()
