@@ -281,12 +281,14 @@ def claim_a_start_may_be_late_or_fail():
         node.sim("inject", "mps-start")
         equal(Client(node).status(), CUDA["no connection"])
         assert node.log_has("exited with status 1", "control.log")
-        node.sim("inject", "mps-start:delay=300ms,gpu=0")
-        begun = time.monotonic()
+        node.sim("inject", "mps-start:delay=60s,gpu=0")
         node.ask("start_server -uid " + str(os.geteuid()))
         server = node.ask("get_server_list").strip()
         equal(node.ask(f"get_server_status {server}"), "INITIALIZING\n")
-        Client(node).ready()
+        end(server)
+        node.sim("inject", "mps-start:delay=300ms,gpu=0")
+        begun = time.monotonic()
+        server = Client(node).ready()["server"]
         assert time.monotonic() - begun >= 0.3
         node.sim("inject", "mps-start:times=all")
         end(server)

@@ -355,46 +355,76 @@ TEST(a_client_killed_at_work_frees_its_gpu)
 	nvmlReturn_t activation;
 	nvmlGpuInstance_t instance;
 
-	sim_begin_slow("h200", "20", "20");
+	sim_begin_slow("h200", "50", "0");
 	nvml.nvmlDeviceSetMigMode(sim_gpu(0), 1, &activation);
-	for (unsigned i = 0; i < 10; i++) {
+	for (unsigned tries = 0, killed = 0; killed < 10; tries++) {
 		pid_t pid = start_create(0);
 
 		usleep(5000);
 		sim_kill(pid);
+		/* We may have slept for longer, and it have come to its end. */
+		if (nodes_due(0) == 0)
+			killed++;
+		else
+			destroy_all(sim_gpu(0));
+		CHECK(tries < 200);
 	}
-	/* None of them came to its end, so all of the GPU is there. */
+	/* Of none of them anything is left, so all of the GPU is there. */
 	CHECK_EQ(sim_make(sim_gpu(0), NVML_GPU_INSTANCE_PROFILE_7_SLICE, -1, &instance), 0);
 	sim_end();
 }
 
+#define WORK_NS 400000000ull
+
+/* Two pieces of work on one GPU and one on another, and queries all the while. */
+static void work_and_query(uint64_t *ret_all, uint64_t *ret_slowest_query)
+{
+	uint64_t start = now_ns();
+	unsigned left = 3;
+
+	start_create(0);
+	start_create(0);
+	start_create(1);
+	*ret_slowest_query = 0;
+	while (left > 0) {
+		uint64_t asked = now_ns(), took;
+		nvmlMemory_t memory;
+		int status;
+
+		CHECK_EQ(nvml.nvmlDeviceGetMemoryInfo(sim_gpu(0), &memory), NVML_SUCCESS);
+		took = now_ns() - asked;
+		if (took > *ret_slowest_query)
+			*ret_slowest_query = took;
+		usleep(5000);
+		while (left > 0 && waitpid(-1, &status, WNOHANG) > 0) {
+			CHECK_EQ(status, 0);
+			left--;
+		}
+	}
+	*ret_all = now_ns() - start;
+	destroy_all(sim_gpu(0));
+	destroy_all(sim_gpu(1));
+}
+
 TEST(work_on_one_gpu_holds_up_that_gpu_only)
 {
-	uint64_t start, took;
+	bool is_query_free = false, are_apart = false;
 	nvmlReturn_t activation;
-	nvmlMemory_t memory;
-	pid_t clients[3];
-	int status;
 
-	sim_begin_slow("dgx-h100", "500", "0"); /* a GPU instance: 400 ms */
+	sim_begin_slow("dgx-h100", "500", "0"); /* a GPU instance: WORK_NS */
 	CHECK_EQ(nvml.nvmlDeviceSetMigMode(sim_gpu(0), 1, &activation), NVML_SUCCESS);
 	CHECK_EQ(nvml.nvmlDeviceSetMigMode(sim_gpu(1), 1, &activation), NVML_SUCCESS);
-	start = now_ns();
-	clients[0] = start_create(0);
-	clients[1] = start_create(0);
-	clients[2] = start_create(1);
-	usleep(20000);
-	took = now_ns();
-	CHECK_EQ(nvml.nvmlDeviceGetMemoryInfo(sim_gpu(0), &memory), NVML_SUCCESS);
-	CHECK_SAY(now_ns() - took < 200000000, "a query waits for work");
-	CHECK_EQ(waitpid(clients[2], &status, 0), clients[2]);
-	CHECK_EQ(status, 0);
-	CHECK_SAY(now_ns() - start < 790000000, "two GPUs wait for each other");
-	for (unsigned i = 0; i < 2; i++) {
-		CHECK_EQ(waitpid(clients[i], &status, 0), clients[i]);
-		CHECK_EQ(status, 0);
+	/* What waits for something does so every time; what a busy machine holds up does not. */
+	for (unsigned i = 0; i < 20 && !(is_query_free && are_apart); i++) {
+		uint64_t all, query;
+
+		work_and_query(&all, &query);
+		CHECK_SAY(all >= 2 * WORK_NS, "one GPU does two things at once");
+		is_query_free = is_query_free || query < WORK_NS / 2;
+		are_apart = are_apart || all < 3 * WORK_NS;
 	}
-	CHECK_SAY(now_ns() - start >= 800000000, "one GPU does two things at once");
+	CHECK_SAY(is_query_free, "a query waits for work");
+	CHECK_SAY(are_apart, "two GPUs wait for each other");
 	sim_end();
 }
 

@@ -71,6 +71,19 @@ TEST(a_call_is_late_when_told)
 	sim_end();
 }
 
+/* A child counts, and hangs in it: the rule was made for that. */
+static pid_t start_hanging(void)
+{
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(count());
+	do
+		SIM("state");
+	while (!strstr(sim_output, "(struck 1 times)"));
+	return pid;
+}
+
 TEST(a_hanging_call_goes_on_when_cleared_and_may_be_killed)
 {
 	pid_t pid;
@@ -78,9 +91,7 @@ TEST(a_hanging_call_goes_on_when_cleared_and_may_be_killed)
 
 	sim_begin("a30x2");
 	CHECK_EQ(SIM("inject", "nvmlDeviceGetCount_v2:hang,times=all"), 0);
-	pid = fork();
-	if (pid == 0)
-		_exit(count());
+	pid = start_hanging();
 	usleep(50000);
 	CHECK_EQ(waitpid(pid, &status, WNOHANG), 0);
 	CHECK_EQ(power(0), NVML_SUCCESS);
@@ -88,11 +99,7 @@ TEST(a_hanging_call_goes_on_when_cleared_and_may_be_killed)
 	CHECK_EQ(waitpid(pid, &status, 0), pid);
 	CHECK_EQ(status, 0);
 	CHECK_EQ(SIM("inject", "nvmlDeviceGetCount_v2:hang"), 0);
-	pid = fork();
-	if (pid == 0)
-		_exit(count());
-	usleep(50000);
-	sim_kill(pid);
+	sim_kill(start_hanging());
 	CHECK_EQ(count(), NVML_SUCCESS);
 	sim_end();
 }
