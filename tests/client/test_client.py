@@ -106,11 +106,14 @@ def claim_refusals_have_codes(t):
 def claim_nobody_listening_is_told_with_the_way_out(t):
     t.fake.stop()
     os.unlink(t.socket)
-    begin = time.time()
-    r, text = Carve(t).call("/v1/node")
-    same(r, -2)
-    contains(text, "systemctl start carved")
-    assert time.time() - begin < 0.2
+    times = []
+    for _ in range(10):
+        begin = time.time()
+        r, text = Carve(t).call("/v1/node")
+        times.append(time.time() - begin)
+        same(r, -2)
+        contains(text, "systemctl start carved")
+    assert min(times) < 0.2, times  # who waits for carved does so every time
 
 
 def claim_a_restart_is_survived_by_questions_that_may_be_repeated(t):
