@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 from daemon import MIG_ON, apply, started
 from kills import check_empty, holders
@@ -723,14 +724,18 @@ def a_waiting_lease_keeps_its_turn_and_its_time_over_a_failure_and_a_restart():
         # the only GPU there is fails once: it is tried again
         node.sim("inject", "nvmlDeviceCreateGpuInstanceWithPlacement:code=UNKNOWN")
         equal(node.lease("a", profile="7g.141gb").status, 201)
-        waiting = node.lease("b", wait_reply=0, wait=3, profile="1g.18gb")
+        # long enough for a restart on this machine, as it is now
+        begun = time.monotonic()
+        restart(node)
+        wait = 3 + 4 * (time.monotonic() - begun)
+        waiting = node.lease("b", wait_reply=0, wait=wait, profile="1g.18gb")
         equal(waiting["lease"]["state"], "queued")
         later = node.lease("c", wait_reply=0, profile="1g.18gb")
         equal(later["lease"]["queue_position"], 2)
         restart(node)
         now = node.leases()
         equal([now[w["lease"]["id"]]["queue_position"] or 0 for w in (waiting, later)], [1, 2])
-        node.wait_for(lambda: waiting["lease"]["id"] not in node.leases(), "its time to be over", 6)
+        node.wait_for(lambda: waiting["lease"]["id"] not in node.leases(), "its time to be over", 2 * wait)
         releases(node, "a")
         node.wait_for(lambda: active(node, "c"), "the other's turn")
 
