@@ -174,6 +174,8 @@ static void serve(struct daemon *daemon)
 		return;
 	}
 	sd_notify(0, "READY=1");
+	/* not before: a start has a time limit of its own, and much of it is done in one go */
+	(void)sd_event_set_watchdog(daemon->loop, true);
 	event_add(daemon, "started", -1, 0, "carved %s serves %u GPUs, %u leases", CARVE_VERSION,
 		daemon->n_gpus, daemon->n_leases);
 }
@@ -214,8 +216,6 @@ static int prepare_loop(struct daemon *daemon)
 		r = sd_event_add_signal(daemon->loop, NULL, SIGINT, NULL, NULL);
 	if (r >= 0)
 		r = sd_event_add_signal(daemon->loop, NULL, SIGHUP, on_hangup, daemon);
-	if (r >= 0)
-		r = sd_event_set_watchdog(daemon->loop, true);
 	return r;
 }
 

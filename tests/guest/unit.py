@@ -55,7 +55,7 @@ def install():
     env.update(os.environ, PATH="/usr/local/bin:/usr/local/sbin:" + os.environ["PATH"])
     node = make_node()
     env.update(node)  # its PATH begins with the node's own MPS programs
-    write(DROP_IN, "[Service]\nWatchdogSec=10s\n" + "".join("Environment=%s=%s\n" % pair for pair in node.items()))
+    write(DROP_IN, "[Service]\n" + "".join("Environment=%s=%s\n" % pair for pair in node.items()))
     write("/srv/day.yaml", LAYOUT)
     run("useradd", "--no-create-home", USER)
     run("systemd-sysusers")
