@@ -365,7 +365,7 @@ static void prepare(struct lease *lease, const struct placement *placements)
 {
 	struct daemon *daemon = lease->daemon;
 	AUTO_FREE struct step *steps =
-		must_alloc(lease->n_shares * (MIG_INSTANCES_MAX + 1), sizeof(*steps));
+		must_alloc(lease->n_shares * PLAN_PLACEMENT_MAX, sizeof(*steps));
 	struct prepared *prepared;
 	unsigned n = 0;
 	char what[48];

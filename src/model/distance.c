@@ -85,6 +85,21 @@ static unsigned distance_of_mig(const struct gpu *gpu, const struct need *need)
 	return best;
 }
 
+/* VFs that a lease turned on go off with the last one, unless something else is on them. */
+static unsigned leases_on_vfs(const struct gpu *gpu)
+{
+	unsigned n = 0;
+
+	for (uint32_t i = 0; i < gpu->seen.vfs.n; i++) {
+		const struct vf *vf = &gpu->seen.vfs.vf[i];
+
+		if (!vf_is_free(vf) && !vf->lease)
+			return WISH_TOO_FAR;
+		n += vf->lease != 0;
+	}
+	return n;
+}
+
 unsigned wish_distance(struct wish *wish, unsigned g, enum mechanism mechanism)
 {
 	const struct gpu *gpu = &wish->gpus[g];
@@ -93,6 +108,8 @@ unsigned wish_distance(struct wish *wish, unsigned g, enum mechanism mechanism)
 		return WISH_TOO_FAR;
 	if (mechanism == MECHANISM_MPS)
 		return mps_distance(wish, g);
+	if (vf_any_on(gpu))
+		return leases_on_vfs(gpu);
 	if (mechanism == MECHANISM_MIG)
 		return distance_of_mig(gpu, wish_need(wish, g));
 	if (gpu->whole_lease)

@@ -27,7 +27,7 @@ int mechanism_find(const char *name)
 }
 
 /* "00000000:65:00.0", "0000:65:00.0" and "65:00.0" are one address. */
-static bool is_same_pci(const char *a, const char *b)
+bool gpu_is_same_pci(const char *a, const char *b)
 {
 	const char *domain[2] = { a, b }, *rest[2];
 	size_t n[2];
@@ -76,7 +76,7 @@ int gpu_find(const struct gpu *gpus, unsigned n, const char *name, unsigned *ret
 	for (unsigned i = 0; i < n; i++) {
 		const struct gpu_facts *facts = &gpus[i].facts;
 
-		if (strcasecmp(facts->uuid, name) == 0 || is_same_pci(facts->pci, name)) {
+		if (strcasecmp(facts->uuid, name) == 0 || gpu_is_same_pci(facts->pci, name)) {
 			*ret_index = i;
 			return 0;
 		}

@@ -118,6 +118,7 @@ struct gpu {
 	bool whole_in_use;     /* processes without a lease were seen on it while not in MIG mode */
 	bool may_time_slice;   /* `mps: {servers: time-sliced}`: several tenants' MPS servers may
 				  run on it at once */
+	bool vf_may_enable;    /* `vf: {enable: on-demand}`: a lease may turn its VFs on */
 	bool mps_is_static;    /* `mps: {compute: static}`: shares get whole chunks of its SMs */
 	uint32_t n_mps, n_mps_servers;
 	struct mps_share mps[MPS_SHARES_MAX];
@@ -139,6 +140,9 @@ const char *share_name(const struct gpu *gpu, const struct mig_instance *instanc
 int gpu_find(const struct gpu *gpus, unsigned n, const char *name, unsigned *ret_index,
 	struct error *err);
 
+/* True if both are the same PCI address, with or without the domain. */
+bool gpu_is_same_pci(const char *a, const char *b);
+
 /*
  * Finds a share by its name (share_name) or MIG uuid. *ret_ci is -1 where the name means a GPU
  * instance that has no compute instance, or several. -ENODEV with a sentence.
@@ -150,8 +154,11 @@ int share_find(const struct gpu *gpus, unsigned n, const char *name, unsigned *r
  * sentence. */
 int share_find_mps(const struct gpu *gpus, unsigned n, const char *name, unsigned *ret_gpu,
 	unsigned *ret_share, struct error *err);
-/* Finds a VF by its name (vf_share_name) or PCI address. -ENODEV with a sentence. */
+/* Finds a VF by its name (vf_share_name) or PCI address: an index into seen.vfs.vf[]. -ENODEV with
+ * a sentence. */
 int share_find_vf(const struct gpu *gpus, unsigned n, const char *name, unsigned *ret_gpu,
 	unsigned *ret_vf, struct error *err);
 /* True if it is written as the name of an MPS share. */
 bool share_is_mps_name(const char *name);
+/* True if it is written as the name of a VF ("0:vf3"). */
+bool share_is_vf_name(const char *name);

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "model/place_mps.h"
+#include "model/place_vf.h"
 
 #include <string.h>
 
@@ -56,6 +57,8 @@ int place(const struct gpu *gpus, unsigned n_gpus, const struct request *request
 
 	if (r != 0)
 		return r;
+	if (wish.may_vf)
+		return vf_place(&wish, ret_placement, err);
 	if (wish.is_bare && wish.may_whole && place_by(&wish, MECHANISM_WHOLE, ret_placement))
 		return 0;
 	if (wish.may_mig && place_by(&wish, MECHANISM_MIG, ret_placement))
@@ -89,6 +92,8 @@ bool place_could_use(const struct gpu *gpu, const struct request *request)
 	any.gpu[0] = '\0';
 	if (wish_make(&wish, gpu, 1, &any, 0, NULL) != 0)
 		return false;
+	if (wish.may_vf)
+		return vf_could_place(&wish, 0);
 	return wish_distance(&wish, 0, MECHANISM_MIG) != WISH_TOO_FAR ||
 	       wish_distance(&wish, 0, MECHANISM_MPS) != WISH_TOO_FAR ||
 	       wish_distance(&wish, 0, MECHANISM_WHOLE) != WISH_TOO_FAR;

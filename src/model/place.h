@@ -30,12 +30,13 @@ struct placement {
 	uint32_t start;
 	uint32_t instance; /* PLACE_CACHED: index into seen.instance */
 	uint32_t ci;	   /* PLACE_CACHED: index into its ci[] */
-	uint32_t evict;	   /* PLACE_CREATE: mask over seen.instance of idle dynamic ones to remove
-			      first */
+	uint32_t evict; /* PLACE_CREATE, PLACE_VF: mask over seen.instance of idle dynamic ones to
+			   remove first */
 	uint32_t vf;
 	struct vf_setup vf_setup;
-	uint32_t vf_count; /* PLACE_VF: so many VFs have to be turned on first; 0: they are on */
-	bool vf_mix;	   /* PLACE_VF: sizes have to be mixed first */
+	bool makes_instance; /* PLACE_VF: an instance of `profile` at `start` is made for it */
+	uint32_t vf_count;   /* PLACE_VF: so many VFs have to be turned on first; 0: they are on */
+	bool vf_mix;	     /* PLACE_VF: sizes have to be mixed first */
 	struct mps_share mps;
 	uint32_t stop_uid; /* PLACE_MPS: the idle server of this tenant must go first ... */
 	bool stops_server; /* ... if this is set */

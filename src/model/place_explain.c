@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "model/place_mps.h"
+#include "model/place_vf.h"
 #include "model/wish_say.h"
 
 #include <inttypes.h>
@@ -18,7 +19,7 @@ static void say_offer(const struct gpu *gpu, const struct placement *placement, 
 		buf_add(text, "free as a whole");
 		return;
 	case PLACE_MPS: /* mps_say_offer() */
-	case PLACE_VF:	/* place_vf.c */
+	case PLACE_VF:	/* vf_explain() */
 		return;
 	case PLACE_CACHED:
 		buf_addf(text, "%s is there, idle",
@@ -91,6 +92,7 @@ static void say_hopeless(struct wish *wish, unsigned g, enum mechanism mechanism
 	static const char *const why[HOPE_N] = {
 		[HOPE_MODE_OFF] = "not in MIG mode",
 		[HOPE_MODE_ON] = "in MIG mode",
+		[HOPE_VFS] = "its virtual functions are on",
 		[HOPE_PINNED] = "pinned instances leave no place for it",
 		[HOPE_UNMANAGED] = "not managed",
 		[HOPE_LACK] = "has no share that is large enough",
@@ -140,6 +142,12 @@ char *place_explain(
 	r = place(gpus, n_gpus, request, avoid, chosen, &err);
 	if (wish_make(&wish, gpus, n_gpus, request, avoid, NULL) != 0) {
 		buf_add(&text, err.text);
+		return buf_take(&text);
+	}
+	if (wish.may_vf) {
+		vf_explain(&wish, r == 0 ? &chosen[0] : NULL, &text);
+		if (r != 0)
+			buf_addf(&text, "\n%s", err.text);
 		return buf_take(&text);
 	}
 	mechanism = r == 0 ? chosen[0].mechanism : wish_mechanism(&wish);

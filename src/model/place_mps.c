@@ -73,6 +73,8 @@ static enum mps_bar bar_for_good(const struct look *look)
 	if (mps_room_lacks(&empty, look->gpu, look->share.memory_bytes, look->share.percent,
 		    false) != MPS_LACK_NOTHING)
 		return look->instance ? MPS_BAR_NO_PLACE : MPS_BAR_LARGE;
+	if (vf_any_on(look->gpu) && look->gpu->seen.vfs.origin != SHARE_DYNAMIC)
+		return MPS_BAR_VFS_ON;
 	if (look->gpu->seen.compute_mode == COMPUTE_PROHIBITED)
 		return MPS_BAR_PROHIBITED;
 	if (look->share.must_hold && (look->instance || look->gpu->may_time_slice))
@@ -139,6 +141,8 @@ static enum mps_bar bar_of_others(const struct look *look)
 		return MPS_BAR_CLOSED;
 	if (gpu->seen.mig_on != gpu->seen.mig_pending)
 		return MPS_BAR_PENDING;
+	if (vf_any_on(look->gpu))
+		return MPS_BAR_VFS;
 	if (look->instance ? look->instance->ci[look->ci].lease : gpu->whole_lease)
 		return MPS_BAR_LEASED;
 	if ((look->instance ? look->instance->ci[look->ci].has_users : gpu->whole_in_use) &&

@@ -18,9 +18,11 @@ enum mps_bar {
 	MPS_BAR_LEASED, /* leased whole, or as a MIG share */
 	MPS_BAR_IN_USE, /* by processes without a lease */
 	MPS_BAR_PENDING,
+	MPS_BAR_VFS,	/* its virtual functions are on for leases */
 	MPS_BAR_CLOSED, /* not healthy, drained, or kept for another request */
 	/* Never, set up as it is: */
 	MPS_BAR_PINNED, /* pinned shares leave no room */
+	MPS_BAR_VFS_ON, /* its virtual functions are on, and stay so when leases end */
 	MPS_BAR_OPEN,	/* nobody would hold its memory's limit there */
 	MPS_BAR_PROHIBITED,
 	MPS_BAR_NO_PLACE, /* in MIG mode, without an instance that is large enough */

@@ -151,6 +151,11 @@ static void say_now(
 		buf_add(text, "a change of MIG mode waits for the reset of ");
 		wish_say_gpus(text, gpus);
 		return;
+	case MPS_BAR_VFS:
+		buf_add(text, several ? "the virtual functions of " : "virtual functions of ");
+		wish_say_gpus(text, gpus);
+		buf_add(text, " are on for leases");
+		return;
 	default:
 		for (; gpus; gpus &= gpus - 1) {
 			wish_say_closed(wish, (unsigned)__builtin_ctz(gpus), text);
@@ -172,6 +177,13 @@ void mps_say_bar(struct wish *wish, uint32_t gpus, const struct mps_offer *offer
 		buf_add(text, "pinned MPS shares leave no room for it on ");
 		wish_say_gpus(text, gpus);
 		buf_add(text, ": `carve apply` another layout");
+		return;
+	case MPS_BAR_VFS_ON:
+		wish_say_gpus(text, gpus);
+		buf_addf(text,
+			" %s shared by virtual functions, and in no other way while they are on: "
+			"`carve apply` a layout with `vf: []`",
+			are);
 		return;
 	case MPS_BAR_OPEN:
 		buf_addf(text, "nobody would hold a limit of memory by MPS on ");

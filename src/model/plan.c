@@ -36,13 +36,14 @@ struct blocker *draft_block(
 
 	blocker->gpu = gpu->index;
 	blocker->instance = instance;
+	blocker->vf = -1;
 	blocker->lease = lease;
 	return blocker;
 }
 
 static void add_kept(struct draft *draft, const struct gpu *gpu, unsigned i, const char *why)
 {
-	*vec_add(&draft->kept) = (struct kept){ gpu->index, i, why };
+	*vec_add(&draft->kept) = (struct kept){ gpu->index, i, -1, why };
 }
 
 static void block_by(struct draft *draft, const struct gpu *gpu, unsigned i, uint64_t lease,
@@ -185,7 +186,7 @@ static void plan_instance(struct draft *draft, const struct gpu *gpu, const stru
 		return;
 	}
 	if (instance->origin != SHARE_FOREIGN && instance->origin != origin)
-		*vec_add(&draft->repins) = (struct repin){ gpu->index, i, origin };
+		*vec_add(&draft->repins) = (struct repin){ gpu->index, i, REPIN_INSTANCE, origin };
 }
 
 static struct step create_want(
@@ -259,6 +260,21 @@ static int plan_gpu(struct draft *draft, const struct gpu *gpu, const struct wan
 	return 0;
 }
 
+void draft_take(struct draft *draft, struct plan *ret_plan)
+{
+	*ret_plan = (struct plan){
+		.n_steps = (unsigned)draft->steps.n,
+		.n_blockers = (unsigned)draft->blockers.n,
+		.n_kept = (unsigned)draft->kept.n,
+		.n_repins = (unsigned)draft->repins.n,
+		.step = draft->steps.at,
+		.blocker = draft->blockers.at,
+		.kept = draft->kept.at,
+		.repin = draft->repins.at,
+		.needs_reset = draft->needs_reset,
+	};
+}
+
 int plan_layout(const struct gpu *gpus, unsigned n_gpus, const struct layout *layout,
 	struct plan *ret_plan, struct error *err)
 {
@@ -274,17 +290,7 @@ int plan_layout(const struct gpu *gpus, unsigned n_gpus, const struct layout *la
 			return r;
 		}
 	}
-	*ret_plan = (struct plan){
-		.n_steps = (unsigned)draft.steps.n,
-		.n_blockers = (unsigned)draft.blockers.n,
-		.n_kept = (unsigned)draft.kept.n,
-		.n_repins = (unsigned)draft.repins.n,
-		.step = draft.steps.at,
-		.blocker = draft.blockers.at,
-		.kept = draft.kept.at,
-		.repin = draft.repins.at,
-		.needs_reset = draft.needs_reset,
-	};
+	draft_take(&draft, ret_plan);
 	return 0;
 }
 

@@ -73,28 +73,34 @@ int step_from_json(const json_t *json, struct step *ret_step);
 /* What stands in the way of a wanted change: the GPU or instance, and who is on it. */
 struct blocker {
 	uint32_t gpu;
-	int instance;	 /* index into seen.instance; -1: the GPU itself */
+	int instance;	 /* index into seen.instance; -1: the GPU itself, or a VF */
+	int vf;		 /* its number; -1: it is about something else */
 	uint64_t lease;	 /* the lease that holds it; 0: processes only (the caller names them from
 			    seen.process) */
 	bool is_foreign; /* a foreign instance has the room: adopt it first */
-	char what[160];	 /* "0:3g.40gb@0 must go to make room for 7g.80gb" */
+	char what[224];	 /* "0:3g.40gb@0 must go to make room for 7g.80gb" */
 };
 
 struct kept {
 	uint32_t gpu, instance;
+	int vf;		 /* number of the VF that it is about; -1: the instance */
 	const char *why; /* "wanted", "in use", "foreign", "cache" */
 };
 
-/* Instances that stay but become pinned (or no longer are): no hardware step. */
+/* Instances and VFs that stay but become pinned (or no longer are): no hardware step. */
+enum { REPIN_INSTANCE = -1, REPIN_COUNT = -2 };
 struct repin {
 	uint32_t gpu, instance;
+	int vf; /* number of the VF that it is about; REPIN_INSTANCE; REPIN_COUNT: that VFs are on
+		 */
 	enum share_origin origin;
 };
 
 struct plan {
 	unsigned n_steps, n_blockers, n_kept, n_repins;
-	struct step *step; /* GPU by GPU; within one GPU: MPS shares dropped, destroys, mode,
-			      creates, MPS shares added */
+	struct step *step; /* GPU by GPU; within one GPU: MPS shares dropped, VFs made free,
+			      destroys, VFs turned off, mode, VFs turned on, creates, sizes
+			      mixed, VFs set, MPS shares added */
 	struct blocker *blocker;
 	struct kept *kept;
 	struct repin *repin;
@@ -111,11 +117,31 @@ void plan_done(struct plan *plan);
 int plan_layout(const struct gpu *gpus, unsigned n_gpus, const struct layout *layout,
 	struct plan *ret_plan, struct error *err);
 
-/* The steps for one placement (evictions, then the creation; for an MPS share the compute mode):
- * at most MIG_INSTANCES_MAX + 1;
- * returns how many. */
+/* The steps for one placement (evictions, then the creation; for an MPS share the compute mode; for
+ * a VF what it takes to have it as it is to be): at most PLAN_PLACEMENT_MAX; returns how many. */
+enum { PLAN_PLACEMENT_MAX = MIG_INSTANCES_MAX + 4 };
 unsigned plan_placement(
 	const struct gpu *gpus, const struct placement *placement, struct step *ret_step);
+
+/*
+ * What makes the GPU's VFs again as the intent has them, after a reboot: MIG mode, count, the
+ * instances of MIG at just their places, sizes mixed, types by their names. What is there already
+ * is left as it is. 0 with the plan, which has a blocker for each VF that cannot be as it was (its
+ * type is gone, somebody else has it) and the steps for the others; -ENODEV: it is another GPU;
+ * -EBUSY: another count of VFs is on.
+ */
+int plan_vf_intent(const struct gpu *gpu, const struct vf_intent *intent, struct plan *ret_plan,
+	struct error *err);
+
+/* The step that changes how many VFs are on (0: off), from what is on now; its inverse gives them
+ * the origin that it is told. */
+struct step step_vf_count_of(const struct gpu *gpu, uint32_t count, enum share_origin origin);
+/* The step that sets VFs that are all alike now; `vfs` is a mask over numbers. One without a setup
+ * makes them free. */
+struct step step_vf_set_of(const struct gpu *gpu, uint64_t vfs, const struct vf_setup *setup,
+	enum share_origin origin);
+/* The step that allows vGPUs of several sizes, or forbids them. */
+struct step step_vf_mix_of(const struct gpu *gpu, bool is_mixed);
 
 /* The step that would add the pinned MPS share; its inverse drops it. */
 struct step step_add_mps_of(const struct gpu *gpu, const struct mps_share *share);

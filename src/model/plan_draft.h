@@ -18,6 +18,9 @@ struct draft {
 struct blocker *draft_block(
 	struct draft *draft, const struct gpu *gpu, int instance, uint64_t lease);
 
+/* Its parts become the plan's. */
+void draft_take(struct draft *draft, struct plan *ret_plan);
+
 /* A place that the layout wants MPS shares on. */
 struct mps_target {
 	struct mps_place place;

@@ -38,7 +38,7 @@ bool request_is_alike(const struct request *a, const struct request *b)
 	       a->memory_bytes == b->memory_bytes && a->memory_label == b->memory_label &&
 	       a->compute_percent == b->compute_percent && text_eq(a->profile, b->profile) &&
 	       text_eq(a->gpu, b->gpu) && a->mechanism == b->mechanism &&
-	       a->isolation == b->isolation && a->tenants == b->tenants &&
+	       a->isolation == b->isolation && a->tenants == b->tenants && a->is_vm == b->is_vm &&
 	       (!request_may_mps(a) || a->uid == b->uid);
 }
 
@@ -46,7 +46,7 @@ bool request_may_mps(const struct request *request)
 {
 	bool is_sized = request->memory_bytes || request->compute_percent;
 
-	if (request->mechanism != REQUEST_ANY_MECHANISM)
+	if (request->mechanism != REQUEST_ANY_MECHANISM || request->is_vm)
 		return request->mechanism == MECHANISM_MPS;
 	return is_sized && request->n_gpus == 1 && !request->profile[0] &&
 	       request->tenants != TENANTS_STRANGERS && request->isolation <= ISOLATION_MEMORY;
@@ -116,12 +116,33 @@ bad:
 		"compute: '%s' is not a whole percentage of one GPU, 1%% to 100%%", value);
 }
 
+/* As the driver writes types of vGPU ("NVIDIA H200X-35C", "nvidia-1425"), or by their ids. */
+static bool is_type_name(const char *value)
+{
+	size_t n = strspn(value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+				 " -_./+");
+	const char *size = strrchr(value, '-');
+	uint32_t id;
+
+	if (parse_u32(value, &id) == 0)
+		return true;
+	if (value[n] || !size || n >= VF_NAME_MAX)
+		return false;
+	n = strspn(size + 1, "0123456789");
+	return n && (!size[1 + n] || strchr("ABCQabcq", size[1 + n]));
+}
+
 static int set_profile(struct request *request, const char *value, struct error *err)
 {
-	char text[MIG_NAME_MAX + 16] = "";
+	char text[VF_NAME_MAX + 16] = "";
 	struct profile_name name;
+	int r = profile_name_parse(value, &name);
 
-	if (profile_name_parse(value, &name) < 0)
+	if (r < 0 && is_type_name(value)) {
+		memset(request->profile, 0, sizeof(request->profile));
+		return text_copy(request->profile, sizeof(request->profile), value);
+	}
+	if (r < 0)
 		return error_set(err, -EINVAL,
 			"profile: '%s' is not written as MIG profiles are, for "
 			"example " PROFILE_NAME_EXAMPLES,
@@ -171,6 +192,7 @@ static int set_mechanism(struct request *request, const char *value, struct erro
 		return error_set(err, -EINVAL,
 			"mechanism: '%s' is none of auto, mig, mps, vf, time and whole", value);
 	request->mechanism = mechanism;
+	request->is_vm |= mechanism == MECHANISM_VF;
 	return 0;
 }
 
@@ -241,6 +263,12 @@ static int set_no_wait(struct request *request, const char *value, struct error 
 	return 0;
 }
 
+static int set_vm(struct request *request, const char *value, struct error *err)
+{
+	request->is_vm = true;
+	return 0;
+}
+
 static int set_explain(struct request *request, const char *value, struct error *err)
 {
 	request->explain = true;
@@ -257,7 +285,7 @@ static int set_explain(struct request *request, const char *value, struct error 
 		"an exact MIG profile: 1g.10gb; with mps, within an instance of it", NULL)         \
 	X(gpu, "gpu", "GPU", "on this GPU only: index, uuid or PCI address", NULL)                 \
 	X(mechanism, "mechanism", "NAME", "how the GPU is shared; auto: the best that serves",     \
-		"auto mig mps whole")                                                              \
+		"auto mig mps vf whole")                                                           \
 	X(isolation, "isolation", "LEVEL", "what must not reach over from other shares",           \
 		"none memory fault security")                                                      \
 	X(tenants, "tenants", "WHO", "who may be on the same GPU", "strangers trusted same")       \
@@ -266,6 +294,8 @@ static int set_explain(struct request *request, const char *value, struct error 
 	X(wait, "wait", "[=TIME]", "wait for room, at most that long (the default: for ever)",     \
 		NULL)                                                                              \
 	X(no_wait, "no-wait", NULL, "fail at once if there is no room", NULL)                      \
+	X(vm, "vm", NULL, "for a virtual machine: a virtual function, kept until it is released",  \
+		NULL)                                                                              \
 	X(explain, "explain", NULL, "say why this GPU, mechanism and place", NULL)
 
 #define ROW(id, name, argument, help, choices) { name, argument, help, choices },

@@ -86,7 +86,7 @@ struct request_option_row {
 	const char
 		*argument; /* "SIZE", "[=T]" where it may be left out, NULL where there is none */
 	const char *help;
-	const char *choices; /* "auto mig mps whole": for completions; NULL where free */
+	const char *choices; /* "auto mig mps vf whole": for completions; NULL where free */
 };
 extern const struct request_option_row request_options[];
 extern const unsigned request_options_n;

@@ -4,6 +4,7 @@
 #include "base/size.h"
 #include "base/text.h"
 #include "model/mps.h"
+#include "model/profile.h"
 #include "model/request.h"
 
 #include <errno.h>
@@ -14,6 +15,8 @@ static bool is_whole(const struct request *request)
 {
 	bool is_sized = request->profile[0] || request->memory_bytes || request->compute_percent;
 
+	if (request->is_vm)
+		return false;
 	return request->mechanism == MECHANISM_WHOLE || !is_sized;
 }
 
@@ -41,8 +44,50 @@ static int check_mps(const struct request *request, struct error *err)
 	return 0;
 }
 
+/* The profile is written as a type of vGPU is, not as one of MIG's. */
+static bool has_vgpu_type(const struct request *request)
+{
+	struct profile_name name;
+
+	return request->profile[0] && profile_name_parse(request->profile, &name) < 0;
+}
+
+static int check_vm(const struct request *request, struct error *err)
+{
+	int mechanism = request->mechanism;
+
+	if (mechanism != REQUEST_ANY_MECHANISM && mechanism != MECHANISM_VF)
+		return error_set(err, -EINVAL,
+			"a virtual machine gets a virtual function (mechanism vf), not a share by "
+			"%s: leave out vm or the mechanism",
+			mechanism_names[mechanism]);
+	if (request->n_gpus > 1)
+		return error_set(err, -EINVAL,
+			"a lease for a virtual machine has one virtual function: take %u leases",
+			request->n_gpus);
+	if (request->compute_percent)
+		return error_set(err, -EINVAL,
+			"a virtual function's compute cannot be asked for by itself: it comes with "
+			"its type, or is shared with the GPU's others: leave compute out");
+	if (request->profile[0] && !has_vgpu_type(request))
+		return error_set(err, -EINVAL,
+			"%s is a MIG profile, and a virtual machine takes a type of vGPU, for "
+			"example \"NVIDIA H200X-35C\": `carve show GPU` names those that there "
+			"are",
+			request->profile);
+	return 0;
+}
+
 static int check_mechanism(const struct request *request, struct error *err)
 {
+	if (request->is_vm)
+		return check_vm(request, err);
+	if (has_vgpu_type(request))
+		return error_set(err, -EINVAL,
+			"profile: '%s' is not written as MIG profiles are, for "
+			"example " PROFILE_NAME_EXAMPLES
+			"; a type of vGPU is for a virtual machine (vm)",
+			request->profile);
 	switch (request->mechanism) {
 	case REQUEST_ANY_MECHANISM:
 	case MECHANISM_MIG:
@@ -60,7 +105,7 @@ static int check_mechanism(const struct request *request, struct error *err)
 	default:
 		return error_set(err, -EINVAL,
 			"mechanism %s comes with a later version: this one makes MIG shares (mig), "
-			"MPS shares (mps) and leases whole GPUs (whole)",
+			"MPS shares (mps), virtual functions (vf) and leases whole GPUs (whole)",
 			mechanism_names[request->mechanism]);
 	}
 }
@@ -114,6 +159,8 @@ const char *request_text(const struct request *request, char ret_text[REQUEST_TE
 			buf_add(&text, " with at least ");
 			add_size(&text, request);
 		}
+	} else if (request->is_vm && !request->profile[0] && !is_sized) {
+		buf_add(&text, "a virtual function");
 	} else {
 		if (request->n_gpus > 1)
 			buf_addf(&text, "%u times ", request->n_gpus);
@@ -122,6 +169,8 @@ const char *request_text(const struct request *request, char ret_text[REQUEST_TE
 		else
 			add_size(&text, request);
 	}
+	if (request->is_vm)
+		buf_add(&text, " for a virtual machine");
 	if (request->mechanism == MECHANISM_MPS) {
 		buf_add(&text, " by mps");
 		if (request->profile[0])

@@ -32,12 +32,13 @@ static const struct json_key {
 	{ "compute", IS_NUMBER | IS_TEXT, "a whole percentage: 25 or \"25%\"" },
 	{ "profile", IS_TEXT, "a text such as \"1g.10gb\"" },
 	{ "gpu", IS_NUMBER | IS_TEXT, "a GPU's index, uuid or PCI address" },
-	{ "mechanism", IS_TEXT, "a text: auto, mig, mps or whole" },
+	{ "mechanism", IS_TEXT, "a text: auto, mig, mps, vf or whole" },
 	{ "isolation", IS_TEXT, "a text: none, memory, fault or security" },
 	{ "tenants", IS_TEXT, "a text: strangers, trusted or same" },
 	{ "priority", IS_NUMBER, "a whole number" },
 	{ "time", IS_SECONDS, "a number of seconds" },
 	{ "wait", IS_SECONDS | IS_NULL, "a number of seconds, or null for ever" },
+	{ "vm", IS_TRUTH, "true or false" },
 	{ "explain", IS_TRUTH, "true or false" },
 };
 
@@ -59,7 +60,7 @@ static const struct json_key *key_find(const char *name, struct error *err)
 	else
 		error_set(err, -EINVAL,
 			"a request has no key '%.60s': it has gpus, memory, compute, profile, gpu, "
-			"mechanism, isolation, tenants, priority, time, wait and explain",
+			"mechanism, isolation, tenants, priority, time, wait, vm and explain",
 			name);
 	return NULL;
 }
@@ -117,8 +118,7 @@ static int take_value(
 		return request_option(request, key->name, json_string_value(value), err);
 	}
 	if (json_is_boolean(value) && key->types & IS_TRUTH) {
-		request->explain = json_is_true(value);
-		return 0;
+		return json_is_true(value) ? request_option(request, key->name, NULL, err) : 0;
 	}
 	if (json_is_null(value) && key->types & IS_NULL) {
 		request->wait_ns = REQUEST_WAIT_FOREVER;
@@ -194,6 +194,8 @@ json_t *request_to_json(const struct request *request)
 	if (request->time_ns)
 		json_object_set_new(json, "time", seconds_json(request->time_ns));
 	json_object_set_new(json, "wait", seconds_json(request->wait_ns));
+	if (request->is_vm)
+		json_object_set_new(json, "vm", json_true());
 	if (request->explain)
 		json_object_set_new(json, "explain", json_true());
 	return json;

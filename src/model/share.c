@@ -69,6 +69,14 @@ static int no_share(const struct gpu *gpus, unsigned n, const char *name, struct
 	for (unsigned i = 0; i < gpus[g].n_mps; i++)
 		buf_addf(&there, "%s%s", there.length ? ", " : "",
 			mps_share_name(&gpus[g], &gpus[g].mps[i], text));
+	for (uint32_t i = 0; i < gpus[g].seen.vfs.n; i++)
+		if (!vf_is_free(&gpus[g].seen.vfs.vf[i]))
+			buf_addf(&there, "%s%s", there.length ? ", " : "",
+				vf_share_name(&gpus[g], &gpus[g].seen.vfs.vf[i], text));
+	if (there.length == 0 && vf_any_on(&gpus[g]))
+		return error_set(err, -ENODEV,
+			"no share '%s': GPU %u has virtual functions 0 to %u, all free", name, g,
+			gpus[g].seen.vfs.n - 1);
 	if (there.length == 0)
 		return error_set(err, -ENODEV, "no share '%s': GPU %u has %s", name, g,
 			gpus[g].seen.mig_on ? "no instance" : "MIG mode off");
@@ -106,6 +114,34 @@ int share_find_mps(const struct gpu *gpus, unsigned n, const char *name, unsigne
 				continue;
 			*ret_gpu = g;
 			*ret_share = i;
+			return 0;
+		}
+	}
+	return no_share(gpus, n, name, err);
+}
+
+bool share_is_vf_name(const char *name)
+{
+	const char *colon = strrchr(name, ':');
+	uint32_t number;
+
+	return colon && strncasecmp(colon, ":vf", 3) == 0 && parse_u32(colon + 3, &number) == 0;
+}
+
+int share_find_vf(const struct gpu *gpus, unsigned n, const char *name, unsigned *ret_gpu,
+	unsigned *ret_vf, struct error *err)
+{
+	char text[SHARE_NAME_MAX];
+
+	for (unsigned g = 0; g < n; g++) {
+		for (uint32_t i = 0; i < gpus[g].seen.vfs.n; i++) {
+			const struct vf *vf = &gpus[g].seen.vfs.vf[i];
+
+			if (strcasecmp(vf_share_name(&gpus[g], vf, text), name) != 0 &&
+				!gpu_is_same_pci(vf->pci, name))
+				continue;
+			*ret_gpu = g;
+			*ret_vf = i;
 			return 0;
 		}
 	}

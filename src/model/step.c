@@ -370,26 +370,3 @@ struct step step_destroy_of(const struct gpu *gpu, unsigned i)
 	}
 	return step;
 }
-
-unsigned plan_placement(
-	const struct gpu *gpus, const struct placement *placement, struct step *ret_step)
-{
-	const struct gpu *gpu = &gpus[placement->gpu];
-	unsigned n = 0;
-
-	if (placement->how == PLACE_MPS && mps_place_is_gpu(&placement->mps.place) &&
-		!gpu->may_time_slice && gpu->seen.compute_mode != COMPUTE_EXCLUSIVE_PROCESS)
-		ret_step[n++] = (struct step){
-			.kind = STEP_COMPUTE_MODE,
-			.gpu = gpu->index,
-			.mode = COMPUTE_EXCLUSIVE_PROCESS,
-			.mode_before = (enum compute_mode)gpu->seen.compute_mode,
-			.name = "compute mode",
-		};
-	if (placement->how != PLACE_CREATE)
-		return n;
-	for (uint32_t rest = placement->evict; rest; rest &= rest - 1)
-		ret_step[n++] = step_destroy_of(gpu, (unsigned)__builtin_ctz(rest));
-	ret_step[n++] = step_create_of(gpu, placement->profile, placement->start, SHARE_DYNAMIC);
-	return n;
-}

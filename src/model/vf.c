@@ -73,6 +73,26 @@ const struct vf *vf_find(const struct gpu *gpu, uint32_t number)
 	return NULL;
 }
 
+bool vf_is_free(const struct vf *vf)
+{
+	return vf_setup_is_free(&vf->setup) && !vf->lease && !vf->user && !vf->owner[0];
+}
+
+bool vf_any_on(const struct gpu *gpu)
+{
+	return gpu->seen.vfs.count || gpu->seen.vfs.n;
+}
+
+bool vf_is_in(const struct gpu *gpu, const struct vf *vf, const struct mig_instance *instance)
+{
+	int t = vf->setup.type ? vf_type_find_id(&gpu->facts.vf, vf->setup.type) : -1;
+
+	return t >= 0 && vf_type_is_mig(&gpu->facts.vf.type[t]) &&
+	       vf->setup.start == instance->start &&
+	       gpu->facts.vf.type[t].profile_id ==
+		       gpu->facts.geometry.profile[instance->profile].id;
+}
+
 /* The name without its maker's. */
 static const char *bare_name(const char *name)
 {
@@ -83,9 +103,10 @@ static const char *bare_name(const char *name)
 
 int vf_type_find(const struct vf_facts *facts, const char *name)
 {
+	bool is_mdev = strncasecmp(name, "nvidia-", 7) == 0;
 	uint32_t id;
 
-	if (parse_u32(name, &id) == 0)
+	if (parse_u32(is_mdev ? name + 7 : name, &id) == 0)
 		return vf_type_find_id(facts, id);
 	for (uint32_t i = 0; i < facts->n_types; i++)
 		if (strcasecmp(bare_name(facts->type[i].name), bare_name(name)) == 0)

@@ -144,6 +144,17 @@ struct error;
 const char *vf_share_name(const struct gpu *gpu, const struct vf *vf, char *ret_text);
 /* The VF with that number, or NULL. */
 const struct vf *vf_find(const struct gpu *gpu, uint32_t number);
+/* Nobody has set it up, holds it, or says that it is his. */
+bool vf_is_free(const struct vf *vf);
+/* The GPU's VFs are on, or just coming or going: it is shared in no other way then. */
+bool vf_any_on(const struct gpu *gpu);
+/* The VF is a vGPU in that MIG instance of the GPU. */
+struct mig_instance;
+bool vf_is_in(const struct gpu *gpu, const struct vf *vf, const struct mig_instance *instance);
+/* "0:vf3 (NVIDIA H200X-35C)", and ": virtual machine web1 (pid 123) has it" or whose else it is. */
+struct buf;
+void vf_say(const struct gpu *gpu, const struct vf *vf, struct buf *text);
+void vf_say_user(const struct vf *vf, struct buf *text);
 /* The index into facts.vf.type[] of a name (with or without "NVIDIA " or "GRID "; any case) or id,
  * or -1. */
 int vf_type_find(const struct vf_facts *facts, const char *name);
@@ -156,8 +167,8 @@ const char *vf_licence(char series);
 const char *vf_unlicensed(char series);
 /* What a VF with that setup has of memory: its type's, or its quota; 0 unknown. */
 uint64_t vf_memory(const struct gpu *gpu, const struct vf_setup *setup);
-/* How many more VFs can be set to facts.vf.type[t] beside what there is: by size, count, memory and
- * GPU instances; UINT32_MAX where nothing limits it. */
+/* How many more VFs can be set to facts.vf.type[t] beside what there is: by size, count, memory,
+ * GPU instances and VFs that are free; where VFs are off, as if they were on. */
 uint32_t vf_type_room(const struct gpu *gpu, unsigned t);
 /* What the GPU's own VFs are now, as an intent. */
 void vf_intent_of(const struct gpu *gpu, struct vf_intent *ret_intent);

@@ -68,6 +68,10 @@ void view_make(
 	memset(view->taken_ci, 0, sizeof(view->taken_ci));
 	view->is_out = view->is_whole_free = false;
 	view->has_mps = gpu->n_mps || gpu->n_mps_servers;
+	if (vf_any_on(gpu)) {
+		view->is_out = true;
+		return;
+	}
 	if (mechanism == MECHANISM_WHOLE) {
 		view->is_whole_free = gpu->whole_allowed && !seen->mig_on && !seen->mig_pending &&
 				      gpu->whole_lease == 0 && !gpu->whole_in_use &&

@@ -19,18 +19,20 @@ int wish_make(struct wish *wish, const struct gpu *gpus, unsigned n_gpus,
 	wish->avoid = avoid;
 	wish->only = -1;
 	wish->is_bare = request_is_bare(request);
-	wish->may_mig = mechanism == REQUEST_ANY_MECHANISM || mechanism == MECHANISM_MIG;
-	wish->may_whole = !request->profile[0] &&
+	wish->may_vf = request->is_vm;
+	wish->may_mig = !request->is_vm &&
+			(mechanism == REQUEST_ANY_MECHANISM || mechanism == MECHANISM_MIG);
+	wish->may_whole = !request->is_vm && !request->profile[0] &&
 			  (mechanism == REQUEST_ANY_MECHANISM || mechanism == MECHANISM_WHOLE);
 	wish->may_mps = request_may_mps(request);
 	wish->n_needs = 0;
-	if (!wish->may_mig && !wish->may_mps && mechanism != MECHANISM_WHOLE)
+	if (!wish->may_vf && !wish->may_mig && !wish->may_mps && mechanism != MECHANISM_WHOLE)
 		return error_set(err, PLACE_E_NEVER,
-			"this version of Carve makes shares by mig and mps and leases whole GPUs, "
-			"not by %s: ask "
+			"this version of Carve makes shares by mig, mps and vf and leases whole "
+			"GPUs, not by %s: ask "
 			"for one of these, or leave the mechanism to Carve",
 			mechanism_names[mechanism]);
-	if (!wish->may_mig && !wish->may_mps && !wish->may_whole)
+	if (!wish->may_vf && !wish->may_mig && !wish->may_mps && !wish->may_whole)
 		return error_set(err, PLACE_E_NEVER,
 			"%s is a MIG profile, and a whole GPU has none: leave out either the "
 			"profile or the mechanism",
@@ -161,6 +163,12 @@ static unsigned count_instances(const struct gpu *gpu, const struct need *need)
 	return n;
 }
 
+/* VFs that a lease turned on go off with the last one. */
+static bool vfs_stay_on(const struct gpu *gpu)
+{
+	return vf_any_on(gpu) && gpu->seen.vfs.origin != SHARE_DYNAMIC;
+}
+
 static enum hope hope_of_mig(const struct gpu *gpu, const struct need *need)
 {
 	if (!gpu->facts.has_mig)
@@ -169,6 +177,8 @@ static enum hope hope_of_mig(const struct gpu *gpu, const struct need *need)
 		return HOPE_LACK;
 	if (!gpu->managed)
 		return HOPE_UNMANAGED;
+	if (vfs_stay_on(gpu))
+		return HOPE_VFS;
 	if (!gpu->seen.mig_on)
 		return HOPE_MODE_OFF;
 	return (need->ci_slices ? count_cis(gpu, need) : count_instances(gpu, need)) ? HOPE_YES
@@ -194,6 +204,8 @@ enum hope wish_hope(struct wish *wish, unsigned g, enum mechanism mechanism)
 		return HOPE_LACK;
 	if (!gpu->managed)
 		return HOPE_UNMANAGED;
+	if (vfs_stay_on(gpu))
+		return HOPE_VFS;
 	if (gpu->seen.mig_on)
 		return HOPE_MODE_ON;
 	for (unsigned i = 0; i < gpu->n_mps; i++) {

@@ -17,7 +17,8 @@ struct wish {
 	uint32_t avoid;
 	int only; /* the one GPU that it must be; -1: any */
 	bool is_bare;
-	bool may_mig, may_mps, may_whole; /* what the request allows */
+	bool may_mig, may_mps, may_whole; /* what the request allows ... */
+	bool may_vf;			  /* ... which is this alone where it is set */
 	unsigned n_needs;
 	struct need need[GPUS_MAX];   /* one per geometry, on demand */
 	struct worth worth[GPUS_MAX]; /* what the places of need[i]'s geometry are worth */
@@ -50,6 +51,7 @@ enum hope {
 	HOPE_YES,	/* it could, if not now */
 	HOPE_MODE_OFF,	/* MIG mode is off */
 	HOPE_MODE_ON,	/* asked for whole, but MIG mode is on */
+	HOPE_VFS,	/* its virtual functions are on, and stay so when leases end */
 	HOPE_PINNED,	/* pinned instances have the room */
 	HOPE_UNMANAGED, /* it may be able to, but is only looked at */
 	HOPE_LACK,	/* see wish_need()->lack; a whole GPU has too little memory */

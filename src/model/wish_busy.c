@@ -139,6 +139,19 @@ bool wish_say_closed(struct wish *wish, unsigned g, struct buf *text)
 	return true;
 }
 
+/* Virtual functions that a lease turned on, and that go off with the last one. */
+static void add_vf_holders(struct holders *holders, const struct gpu *gpu)
+{
+	unsigned n = holders->n_leases;
+
+	for (uint32_t i = 0; i < gpu->seen.vfs.n; i++)
+		if (gpu->seen.vfs.vf[i].lease)
+			add_lease(holders, gpu, gpu->seen.vfs.vf[i].lease);
+	if (holders->n_leases == n)
+		buf_addf(&holders->others, "%sGPU %u's virtual functions are on",
+			next_part(holders), gpu->index);
+}
+
 static void add_holders(
 	struct wish *wish, unsigned g, enum mechanism mechanism, struct holders *holders)
 {
@@ -148,6 +161,8 @@ static void add_holders(
 
 	if (wish_say_closed(wish, g, &closed))
 		buf_addf(&holders->others, "%s%s", next_part(holders), buf_text(&closed));
+	else if (vf_any_on(gpu))
+		add_vf_holders(holders, gpu);
 	else if (mechanism == MECHANISM_MIG)
 		for (unsigned i = 0; i < gpu->seen.n_instances; i++)
 			add_instance_holders(

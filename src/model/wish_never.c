@@ -78,6 +78,12 @@ static void say_way_out(struct wish *wish, enum hope hope, uint32_t gpus, struct
 			"`carve apply` a layout that turns MIG off",
 			gpus & (gpus - 1) ? "are" : "is");
 		return;
+	case HOPE_VFS:
+		buf_addf(text,
+			" %s shared by virtual functions, and in no other way while they are on: "
+			"`carve apply` a layout with `vf: []` for %s",
+			gpus & (gpus - 1) ? "are" : "is", gpus & (gpus - 1) ? "them" : "it");
+		return;
 	case HOPE_PINNED:
 		if (!wish->gpus[__builtin_ctz(gpus)].seen.mig_on) {
 			buf_addf(text,
@@ -184,7 +190,7 @@ static void say_impossible(struct wish *wish, struct buf *text)
 
 int wish_refuse(struct wish *wish, struct error *err)
 {
-	static const enum hope in_order[] = { HOPE_MODE_OFF, HOPE_MODE_ON, HOPE_PINNED,
+	static const enum hope in_order[] = { HOPE_MODE_OFF, HOPE_MODE_ON, HOPE_VFS, HOPE_PINNED,
 		HOPE_UNMANAGED };
 	enum mechanism mechanism = wish_mechanism(wish);
 	unsigned capacity = wish_capacity(wish, mechanism);

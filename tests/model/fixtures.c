@@ -273,6 +273,89 @@ struct mps_server *fixture_add_server(
 	return server;
 }
 
+static void add_type(
+	struct gpu *gpu, uint32_t id, const char *name, uint32_t gib, uint32_t max, const char *mig)
+{
+	struct vf_type *type = &gpu->facts.vf.type[gpu->facts.vf.n_types++];
+	int p = mig ? mig_profile_find(&gpu->facts.geometry, mig) : -1;
+
+	*type = (struct vf_type){
+		.id = id,
+		.memory_bytes = (uint64_t)gib << 30,
+		.max_per_gpu = max,
+		.max_per_instance = p >= 0,
+		.profile_id = p >= 0 ? gpu->facts.geometry.profile[p].id : UINT32_MAX,
+	};
+	text_copy(type->name, sizeof(type->name), name);
+}
+
+static void add_types(struct gpu *gpu)
+{
+	add_type(gpu, 3050, "NVIDIA H200X-1-9C", 9, 14, "1g.18gb");
+	gpu->facts.vf.type[0].max_per_instance = 2;
+	add_type(gpu, 1424, "NVIDIA H200X-17C", 17, 8, NULL);
+	add_type(gpu, 3036, "NVIDIA H200X-1-18C", 18, 7, "1g.18gb");
+	add_type(gpu, 1425, "NVIDIA H200X-35C", 35, 4, NULL);
+	add_type(gpu, 1426, "NVIDIA H200X-35Q", 35, 4, NULL);
+	add_type(gpu, 3038, "NVIDIA H200X-1-35C", 35, 4, "1g.35gb");
+	add_type(gpu, 3039, "NVIDIA H200X-2-35C", 35, 3, "2g.35gb");
+	add_type(gpu, 1427, "NVIDIA H200X-70C", 70, 2, NULL);
+	add_type(gpu, 3040, "NVIDIA H200X-3-71C", 71, 2, "3g.71gb");
+	add_type(gpu, 1428, "NVIDIA H200X-141C", 141, 1, NULL);
+}
+
+void fixture_vfs_on(struct gpu *gpu, unsigned on, enum share_origin origin)
+{
+	struct vfs_seen *vfs = &gpu->seen.vfs;
+
+	memset(vfs, 0, sizeof(*vfs));
+	vfs->count = vfs->n = on;
+	vfs->origin = (uint8_t)origin;
+	for (unsigned i = 0; i < on; i++) {
+		struct vf *vf = &vfs->vf[i];
+
+		*vf = (struct vf){
+			.number = i,
+			.group = (int32_t)(100 + i),
+			.is_viable = true,
+			.placement = UINT32_MAX,
+			.gi = UINT32_MAX,
+		};
+		snprintf(vf->pci, sizeof(vf->pci), "0000:%02x:%02x.%u", 0x10 + gpu->index,
+			(i + 4) / 8, (i + 4) % 8);
+	}
+}
+
+void fixture_vfs(struct gpu *gpu, enum vf_kind kind, unsigned total, unsigned on)
+{
+	gpu->capability[MECHANISM_VF].answer = CAPABILITY_YES;
+	gpu->facts.vf.kind = kind;
+	gpu->facts.vf.total = total;
+	gpu->facts.vf.has_quota = kind == VF_KIND_XE;
+	gpu->facts.vf.all_or_none = gpu->facts.vf.may_mix = kind == VF_KIND_NVIDIA;
+	gpu->vf_may_enable = true;
+	if (kind == VF_KIND_NVIDIA)
+		add_types(gpu);
+	fixture_vfs_on(gpu, on, SHARE_FOREIGN);
+}
+
+struct vf *fixture_vf(struct gpu *gpu, unsigned number, const char *type, enum share_origin origin,
+	uint64_t lease)
+{
+	struct vf *vf = &gpu->seen.vfs.vf[number];
+	int t = type ? vf_type_find(&gpu->facts.vf, type) : -1;
+
+	if (number >= gpu->seen.vfs.n || (type && t < 0)) {
+		fprintf(stderr, "fixture: no VF %u or type %s\n", number, type ?: "");
+		abort();
+	}
+	vf->setup = (struct vf_setup){ .is_for_vm = true,
+		.type = t >= 0 ? gpu->facts.vf.type[t].id : 0 };
+	vf->origin = (uint8_t)origin;
+	vf->lease = lease;
+	return vf;
+}
+
 void fixture_remove(struct gpu *gpu, unsigned i)
 {
 	struct gpu_seen *seen = &gpu->seen;

@@ -53,6 +53,16 @@ struct mps_share *fixture_add_mps(struct gpu *gpu, const struct mig_instance *in
 	uint64_t gigabytes, uint32_t percent, uint64_t lease);
 struct mps_server *fixture_add_server(
 	struct gpu *gpu, const struct mig_instance *instance, uint32_t uid, enum mps_state state);
+/*
+ * Gives the GPU virtual functions, `on` of `total` of them on (foreign), all free, each alone in
+ * its IOMMU group. With VF_KIND_NVIDIA they are vGPUs of the types that an H200 has.
+ */
+void fixture_vfs(struct gpu *gpu, enum vf_kind kind, unsigned total, unsigned on);
+/* Turns so many on. */
+void fixture_vfs_on(struct gpu *gpu, unsigned on, enum share_origin origin);
+/* Sets VF `number` to the type (NULL: ready for virtual machines), held by `lease` (0: idle). */
+struct vf *fixture_vf(struct gpu *gpu, unsigned number, const char *type, enum share_origin origin,
+	uint64_t lease);
 /* Takes instance i away. */
 void fixture_remove(struct gpu *gpu, unsigned i);
 

@@ -324,8 +324,8 @@ TEST(what_would_have_to_change_is_said)
 					     "only looks at it: `carve manage "
 					     "0`");
 	request.mechanism = MECHANISM_TIME;
-	CHECK_TEXT(placed(gpus, 2, request), "never: this version of Carve makes shares by mig and "
-					     "mps and leases whole GPUs, not by time: ask "
+	CHECK_TEXT(placed(gpus, 2, request), "never: this version of Carve makes shares by mig, "
+					     "mps and vf and leases whole GPUs, not by time: ask "
 					     "for one of these, or leave the mechanism to Carve");
 	request.mechanism = MECHANISM_WHOLE;
 	CHECK_TEXT(placed(gpus, 2, request),

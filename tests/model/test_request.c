@@ -63,6 +63,9 @@ TEST(requests_are_alike_that_the_same_shares_serve)
 	a = REQUEST("profile", "1g.10gb");
 	b = REQUEST("profile", "1g.10gb", "gpu", "1");
 	CHECK(!request_is_alike(&a, &b));
+	b = a;
+	b.is_vm = true;
+	CHECK(!request_is_alike(&a, &b));
 	b = REQUEST("profile", "1g.10gb+me");
 	CHECK(!request_is_alike(&a, &b));
 }
@@ -127,6 +130,30 @@ TEST(bad_values_are_refused_with_the_way_out)
 	REFUSES("gpu", "\xff", "index, uuid or PCI");
 }
 
+TEST(types_of_vgpus_are_taken_as_the_driver_writes_them)
+{
+	static const char *const good[] = { "NVIDIA H200X-35C", "GRID A100X-4-20C", "h200x-35c",
+		"NVIDIA RTX Pro 6000 Blackwell DC-1-2Q", "1425", "nvidia-558", "GRID P40-2B4" };
+	static const char *const bad[] = { "H200X", "H200X-", "H200X-C", "35C", "H200X-35D",
+		"H200X;-35C", "a type that is longer than any that the driver of a GPU has-35C" };
+	struct request request;
+
+	for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
+		request_init(&request);
+		CHECK_EQ(request_option(&request, "profile", good[i], NULL), 0);
+		CHECK_TEXT(request.profile, good[i]);
+		CHECK_EQ(request_check(&request, NULL), -EINVAL);
+		CHECK_EQ(request_option(&request, "mechanism", "vf", NULL), 0);
+		CHECK(request.is_vm);
+		CHECK_EQ(request_check(&request, NULL), 0);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		request_init(&request);
+		CHECK_SAY(
+			request_option(&request, "profile", bad[i], NULL) == -EINVAL, "%s", bad[i]);
+	}
+}
+
 TEST(what_is_no_option_is_left_to_the_caller)
 {
 	struct request request;
@@ -180,6 +207,16 @@ TEST(what_cannot_be_meant_together_is_refused)
 		{ { "mechanism", "mps", "compute", "8", "isolation", "security" },
 			"take mechanism mig or whole" },
 		{ { "gpu", "0", "gpus", "2" }, "GPU 0 is one GPU, 2 were asked for" },
+		{ { "vm", NULL, "mechanism", "mig" }, "not a share by mig" },
+		{ { "mechanism", "whole", "vm", NULL }, "not a share by whole" },
+		{ { "vm", NULL, "mechanism", "time" }, "not a share by time" },
+		{ { "vm", NULL, "gpus", "2" }, "take 2 leases" },
+		{ { "vm", NULL, "memory", "35G", "compute", "20" }, "leave compute out" },
+		{ { "mechanism", "vf", "profile", "1g.10gb" }, "1g.10gb is a MIG profile" },
+		{ { "vm", NULL, "profile", "H200X-35C", "memory", "35G" },
+			"either the profile (H200X-35C) or memory" },
+		{ { "profile", "NVIDIA H200X-35C", "no-wait", NULL },
+			"a type of vGPU is for a virtual machine" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -249,6 +286,11 @@ TEST(a_request_is_said_in_a_few_words)
 			"8G and 30 % of a GPU by mps" },
 		{ { "mechanism", "mps", "memory", "8G", "profile", "3g.40gb" },
 			"8G by mps within 3g.40gb" },
+		{ { "mechanism", "vf", "profile", "NVIDIA H200X-35C" },
+			"NVIDIA H200X-35C for a virtual machine" },
+		{ { "mechanism", "vf" }, "a virtual function for a virtual machine" },
+		{ { "memory", "35G", "mechanism", "vf", "gpu", "1" },
+			"35G for a virtual machine on GPU 1" },
 	};
 	char text[REQUEST_TEXT_MAX];
 
@@ -373,6 +415,8 @@ TEST(json_is_as_strict_as_the_command_line)
 		{ "{\"time\":0}", "more than 0" },
 		{ "{\"wait\":1e300}", "wait: must be a number of seconds" },
 		{ "{\"explain\":1}", "explain: must be true or false" },
+		{ "{\"vm\":1}", "vm: must be true or false" },
+		{ "{\"vm\":true,\"mechanism\":\"mps\"}", "not a share by mps" },
 		{ "{\"gpu\":-1}", "gpu: must be" },
 		{ "{\"profile\":\"1g.10gb\",\"memory\":1}", "either the profile" },
 	};
@@ -391,8 +435,9 @@ TEST(json_is_as_strict_as_the_command_line)
 
 TEST(json_takes_numbers_where_they_are_natural)
 {
-	json_t *json = json_loads("{\"gpus\":1,\"memory\":18000000000,\"compute\":25.0,\"gpu\":3,"
-				  "\"time\":1.5,\"wait\":null,\"priority\":-1,\"explain\":false}",
+	json_t *json = json_loads(
+		"{\"gpus\":1,\"memory\":18000000000,\"compute\":25.0,\"gpu\":3,"
+		"\"time\":1.5,\"wait\":null,\"priority\":-1,\"explain\":false,\"vm\":false}",
 		0, NULL);
 	struct request r;
 
