@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "model/config_quota.h"
+#include "model/config_vf.h"
 #include "model/yaml.h"
 
 #include <errno.h>
@@ -28,6 +29,7 @@ void config_init(struct config *config)
 			.start_timeout_ns = 30 * S,
 			.fault_grace_ns = 200 * MS,
 		},
+		.vf = { .may_enable = true },
 	};
 }
 
@@ -244,6 +246,7 @@ static const struct {
 	{ "health-interval", read_health_interval },
 	{ "connections-max", read_connections_max },
 	{ "mps", read_mps },
+	{ "vf", config_vf_read },
 	{ "quotas", config_quotas_read },
 };
 

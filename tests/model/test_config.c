@@ -27,14 +27,15 @@ static bool is_default(const struct config *config)
 	       config->driver_timeout_ns == defaults.driver_timeout_ns &&
 	       config->health_interval_ns == defaults.health_interval_ns &&
 	       config->connections_max == defaults.connections_max &&
-	       memcmp(&config->mps, &defaults.mps, sizeof(defaults.mps)) == 0;
+	       memcmp(&config->mps, &defaults.mps, sizeof(defaults.mps)) == 0 &&
+	       config->vf.may_enable == defaults.vf.may_enable && config->vf.n_classes == 0;
 }
 
 TEST(the_installed_file_says_exactly_the_defaults_and_names_every_key)
 {
 	static const char *const keys[] = { "manage", "mode-changes", "unleased", "unleased-allow",
 		"require-fence", "grace", "driver-timeout", "health-interval", "connections-max",
-		"mps", "quotas" };
+		"mps", "vf", "quotas" };
 	AUTO_FREE char *text = NULL;
 	struct config config = { 0 };
 	struct error err = ERROR_NONE;
@@ -188,6 +189,39 @@ TEST(mps_says_how_servers_are_run)
 		CHECK_EQ(parse(bad[i].text, &config, &err), -EINVAL);
 		CHECK_SAY(strstr(err.text, bad[i].says), "%s", err.text);
 	}
+}
+
+TEST(vf_says_whether_leases_turn_them_on_and_what_else_counts_as_a_gpu)
+{
+	static const struct {
+		const char *text, *says;
+	} cases[] = {
+		{ "vf: never", "carved.yaml:1:5: vf must be" },
+		{ "vf: {enable: always}", "vf: enable must be on-demand or never, not 'always'" },
+		{ "vf: {classes: \"0108\"}", "vf: classes must be" },
+		{ "vf: {classes: [\"0108\", \"108\"]}", "four hex digits in quotes" },
+		{ "vf: {classes: [\"01x8\"]}", "not '01x8'" },
+		{ "vf: {classes: [\"1200\",\"1200\",\"1200\",\"1200\",\"1200\",\"1200\","
+		  "\"1200\",\"1200\",\"1200\"]}",
+			"at most 8" },
+		{ "vf: {class: []}", "did you mean 'classes'" },
+	};
+	struct config config;
+	struct error err;
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		err = ERROR_NONE;
+		CHECK_SAY(parse(cases[i].text, &config, &err) < 0, "%s", cases[i].text);
+		CHECK_SAY(strstr(err.text, cases[i].says), "%s", err.text);
+	}
+	CHECK_EQ(parse("vf: {enable: never, classes: [\"0108\", \"12ff\"]}", &config, &err), 0);
+	CHECK(!config.vf.may_enable);
+	CHECK(config.vf.n_classes == 2 && config.vf.class[0] == 0x0108 &&
+		config.vf.class[1] == 0x12ff);
+	config_done(&config);
+	CHECK_EQ(parse("vf: {}", &config, &err), 0);
+	CHECK(config.vf.may_enable);
+	config_done(&config);
 }
 
 TEST_MAIN()
