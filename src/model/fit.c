@@ -47,6 +47,12 @@ static enum kind kind_of(const struct gpu *gpu, const struct mig_instance *insta
 			!mps_is_on_ci(gpu, instance, &instance->ci[c], false))
 			return KIND_IN_USE;
 	}
+	for (uint32_t i = 0; i < gpu->seen.vfs.n; i++) {
+		const struct vf *vf = &gpu->seen.vfs.vf[i];
+
+		if ((vf->lease || vf->user) && vf_is_in(gpu, vf, instance))
+			return KIND_IN_USE;
+	}
 	return mps_is_on(gpu, instance, true) ? KIND_IN_USE : KIND_IDLE;
 }
 

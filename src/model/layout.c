@@ -13,7 +13,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-static const struct layout_schema *const schemas[] = { &layout_schema_carve,
+static const struct layout_schema *const schemas[] = { &layout_schema_carve, &layout_schema_vgpu,
 	&layout_schema_parted };
 
 void layout_done(struct layout *layout)
@@ -41,13 +41,17 @@ static int find_schema(
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < ARRAY_SIZE(schemas); i++) {
-		if (!text_eq(text, schemas[i]->version))
+		/* Two tools of NVIDIA's have the same version: their keys tell them apart. */
+		if (!text_eq(text, schemas[i]->version) ||
+			(schemas[i] == &layout_schema_vgpu && !yaml_get(root, schemas[i]->key)))
 			continue;
 		*ret_schema = schemas[i];
 		return schemas[i]->check_root(root, err);
 	}
 	return yaml_error(version, err, -EINVAL,
-		"unknown version '%.60s': carve/v1 is Carve's own, v1 is mig-parted's", text);
+		"unknown version '%.60s': carve/v1 is Carve's own, v1 is mig-parted's "
+		"and vgpu-device-manager's",
+		text);
 }
 
 /* The names of the file's layouts, cut to what fits a sentence. */

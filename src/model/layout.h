@@ -64,6 +64,7 @@ struct wanted_gpu {
 	unsigned vf_count;	    /* VFs to be on; 0 with has_vfs: none */
 	bool has_vfs;		    /* the layout speaks of its VFs */
 	bool vf_mix;		    /* of several sizes */
+	bool is_vfs_off_only;	    /* it wants VFs off, and says nothing else of the GPU */
 	unsigned n_vfs;
 	struct wanted_vf *vf; /* owned by the layout */
 };

@@ -6,8 +6,8 @@
 
 #include <errno.h>
 
-static const char later[] =
-	"this version makes MIG and MPS shares; SR-IOV and time shares come with later ones";
+static const char later[] = "this version makes MIG and MPS shares and virtual functions; time "
+			    "shares come with a later one";
 
 /* "3g.40gb@4", "1g.10gb*2", "1c.3g.40gb@4*3". */
 static int read_word(const struct yaml_node *node, struct asked_share *ret_share, struct error *err)
@@ -127,6 +127,7 @@ static int read_mig(struct layout_reader *reader, const struct yaml_node *node, 
 	int r = 0;
 
 	asked->node = node;
+	asked->says_mig = true;
 	if (yaml_is_truth(node, false))
 		return 0;
 	asked->mig_on = true;
@@ -264,10 +265,30 @@ static int read_entry_mps(
 			"mps beside mig would share the GPU itself, which MIG mode has cut up: "
 			"write it inside an instance, {profile: 3g.40gb, mps: [...]}, or 'mig: "
 			"off'");
-	if (mps && !asked->own_mps.n && !yaml_get(entry, "mig"))
+	if (mps && !asked->own_mps.n && !yaml_get(entry, "mig") && !yaml_get(entry, "vf"))
 		return yaml_error(mps, reader->err, -EINVAL,
 			"without MPS shares, what is wanted of MIG? write 'mig: off' or 'mig: "
 			"[...]' beside it");
+	return 0;
+}
+
+/* `vfs` says how many are on, `vf` what they are. */
+static int read_entry_vfs(
+	struct layout_reader *reader, const struct yaml_node *entry, struct asked *asked)
+{
+	const struct yaml_node *vf = yaml_get(entry, "vf"), *count = yaml_get(entry, "vfs");
+	int r = 0;
+
+	asked->vf_node = vf ?: count;
+	if (vf)
+		r = layout_vf_read(reader, vf, asked);
+	if (r == 0 && count)
+		r = layout_vf_count_read(reader, count, asked);
+	if (r < 0)
+		return r;
+	if (asked->n_mps && (asked->n_vfs || asked->vf_count))
+		return yaml_error(asked->vf_node, reader->err, -EINVAL,
+			"a GPU is shared by MPS or by virtual functions: leave mps or vf out");
 	return 0;
 }
 
@@ -276,14 +297,17 @@ static bool is_in_all(const struct gpu *gpu, const struct asked *asked, bool say
 {
 	if (asked->own_mps.n)
 		return mps_is_possible(gpu);
+	if (asked->has_vfs)
+		return layout_vf_is_possible(gpu);
 	return gpu->facts.has_mig || (says_mps && !asked->mig_on && gpu->n_mps);
 }
 
 static int read_entry(struct layout_reader *reader, const struct yaml_node *entry)
 {
-	static const char *const keys[] = { "gpus", "mig", "mps", "over-commit", "vf", "time" };
-	static const char *const later_keys[] = { "vf", "time" };
-	const struct yaml_node *gpus = yaml_get(entry, "gpus"), *mig = yaml_get(entry, "mig"), *mps;
+	static const char *const keys[] = { "gpus", "mig", "mps", "over-commit", "vf", "vfs",
+		"time" };
+	const struct yaml_node *gpus = yaml_get(entry, "gpus"), *mig = yaml_get(entry, "mig"),
+			       *later_key = yaml_get(entry, "time"), *mps;
 	struct asked asked = { 0 };
 	bool is_all;
 	uint32_t mask = 0;
@@ -298,14 +322,12 @@ static int read_entry(struct layout_reader *reader, const struct yaml_node *entr
 		return yaml_error(entry, reader->err, -EINVAL,
 			"for which GPUs? write 'gpus: all', or a list of indices, uuids or PCI "
 			"addresses");
-	for (size_t i = 0; i < ARRAY_SIZE(later_keys) && reader->layout; i++)
-		if (yaml_get(entry, later_keys[i]))
-			return yaml_error(yaml_get(entry, later_keys[i]), reader->err, -EINVAL,
-				"%s: %s", later_keys[i], later);
-	if (!mig && !mps && !yaml_get(entry, "vf") && !yaml_get(entry, "time"))
+	if (later_key && reader->layout)
+		return yaml_error(later_key, reader->err, -EINVAL, "time: %s", later);
+	if (!mig && !mps && !yaml_get(entry, "vf") && !yaml_get(entry, "vfs") && !later_key)
 		return yaml_error(entry, reader->err, -EINVAL,
-			"what is wanted on these GPUs? write 'mig: [...]', 'mps: [...]' or 'mig: "
-			"off'");
+			"what is wanted on these GPUs? write 'mig: [...]', 'mps: [...]', 'vf: "
+			"[...]' or 'mig: off'");
 	is_all = gpus->kind == YAML_TEXT && text_eq(gpus->text, "all");
 	if (!is_all)
 		r = select_gpus(reader, gpus, &mask);
@@ -313,6 +335,8 @@ static int read_entry(struct layout_reader *reader, const struct yaml_node *entr
 		r = read_mig(reader, mig, &asked);
 	if (r == 0)
 		r = read_entry_mps(reader, entry, &asked);
+	if (r == 0)
+		r = read_entry_vfs(reader, entry, &asked);
 	for (unsigned i = 0; reader->layout && i < reader->n_gpus && r == 0; i++) {
 		if (is_all ? is_in_all(&reader->gpus[i], &asked, mps != NULL) : mask >> i & 1)
 			r = layout_want(reader, i, &asked);

@@ -23,7 +23,7 @@ struct layout_schema {
 	int (*check_root)(const struct yaml_node *root, struct error *err);
 	int (*read)(struct layout_reader *reader, const struct yaml_node *layout);
 };
-extern const struct layout_schema layout_schema_carve, layout_schema_parted;
+extern const struct layout_schema layout_schema_carve, layout_schema_parted, layout_schema_vgpu;
 
 /* Equal MPS shares as the file writes them: 0 is what it leaves out. */
 struct asked_mps {
@@ -48,6 +48,27 @@ struct asked_share {
 };
 enum { ASKED_SHARES_MAX = 128 }; /* more than any GPU holds */
 
+/* Equal VFs as the file writes them. */
+struct asked_vf {
+	const char *type; /* NULL: left out; belongs to the file */
+	uint64_t memory_bytes;
+	unsigned memory_label; /* 35 of "35G"; 0: not written so */
+	uint32_t quantum_ms, preempt_us;
+	unsigned count;
+	int number; /* -1: any */
+	const struct yaml_node *node;
+};
+
+/* Which GPUs an entry of NVIDIA's own files is for: keys devices and device-filter. */
+struct layout_devices {
+	bool is_all, is_filtered;
+	uint32_t devices;  /* mask of indices, where not all */
+	uint32_t filtered; /* mask of the GPUs that the filter lets through */
+};
+int layout_devices_read(struct layout_reader *reader, const struct yaml_node *entry,
+	struct layout_devices *ret_devices);
+bool layout_devices_has(const struct layout_devices *devices, unsigned index);
+
 /* What an entry asks of each of its GPUs. */
 struct asked {
 	bool mig_on, is_dynamic;
@@ -57,6 +78,13 @@ struct asked {
 	unsigned n_mps;
 	struct asked_mps mps[MPS_SHARES_MAX];
 	struct asked_mps_range own_mps; /* those on the GPU itself */
+	bool says_mig;			/* on or off */
+	bool has_vfs;			/* it speaks of VFs */
+	bool has_vf_count;
+	unsigned vf_count; /* VFs to be on, where it says so */
+	unsigned n_vfs;
+	struct asked_vf vf[VFS_MAX];
+	const struct yaml_node *vf_node;
 	const struct yaml_node *node;
 };
 
@@ -75,3 +103,20 @@ int layout_mps_read(
 /* Completes these shares for a place and adds them; -EINVAL where they do not fit it together. */
 int layout_mps_want(struct layout_reader *reader, const struct gpu *gpu, struct mps_extent extent,
 	const struct asked *asked, struct asked_mps_range range, wanted_mps_list *to);
+
+/* Reads a list of VFs, or off, into asked->vf[]; and how many are to be on. */
+int layout_vf_read(struct layout_reader *reader, const struct yaml_node *node, struct asked *asked);
+int layout_vf_count_read(
+	struct layout_reader *reader, const struct yaml_node *node, struct asked *asked);
+/* True if the GPU can have VFs, or has some. */
+bool layout_vf_is_possible(const struct gpu *gpu);
+/*
+ * What is asked of VFs on the GPU: fills the VFs' part of `wanted`, and sets mig_on and adds the
+ * GPU instances that types backed by MIG lie in. -EINVAL where they do not fit it together.
+ */
+typedef VEC(struct wanted_share) wanted_share_list;
+int layout_vf_want(struct layout_reader *reader, const struct gpu *gpu, const struct asked *asked,
+	struct wanted_gpu *wanted, wanted_share_list *shares);
+/* The type that a line means on the GPU: an index into facts.vf.type[], -1 where it means none. */
+int layout_vf_type(struct layout_reader *reader, const struct gpu *gpu, const struct asked *asked,
+	const struct asked_vf *line, int *ret_type);

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-typedef VEC(struct wanted_share) shares;
+typedef wanted_share_list shares;
 
 /* "0, 2, 4 and 6" */
 static void add_bits(struct buf *to, uint32_t bits)
@@ -166,6 +166,7 @@ void wanted_gpu_done(struct wanted_gpu *wanted)
 {
 	free(wanted->share);
 	free(wanted->mps);
+	free(wanted->vf);
 	*wanted = (struct wanted_gpu){ 0 };
 }
 
@@ -174,6 +175,9 @@ int layout_want(struct layout_reader *reader, unsigned index, const struct asked
 	const struct gpu *gpu = &reader->gpus[index];
 	struct wanted_gpu *wanted = &reader->layout->wanted[index];
 	wanted_mps_list mps = { 0 };
+	struct wanted_gpu made = {
+		.is_named = true, .mig_on = asked->mig_on, .is_dynamic = asked->is_dynamic
+	};
 	shares new = { 0 };
 	int r = 0;
 
@@ -195,20 +199,17 @@ int layout_want(struct layout_reader *reader, unsigned index, const struct asked
 	if (r == 0)
 		r = layout_mps_want(
 			reader, gpu, mps_extent_of_gpu(gpu), asked, asked->own_mps, &mps);
+	if (r == 0 && asked->has_vfs)
+		r = layout_vf_want(reader, gpu, asked, &made, &new);
+	made.n_shares = (unsigned)new.n;
+	made.share = new.at;
+	made.n_mps = (unsigned)mps.n;
+	made.mps = mps.at;
 	if (r < 0) {
-		vec_done(&new);
-		vec_done(&mps);
+		wanted_gpu_done(&made);
 		return r;
 	}
 	wanted_gpu_done(wanted);
-	*wanted = (struct wanted_gpu){
-		.is_named = true,
-		.mig_on = asked->mig_on,
-		.is_dynamic = asked->is_dynamic,
-		.n_shares = (unsigned)new.n,
-		.share = new.at,
-		.n_mps = (unsigned)mps.n,
-		.mps = mps.at,
-	};
+	*wanted = made;
 	return 0;
 }

@@ -83,6 +83,12 @@ static uint32_t evictable_of(const struct gpu *gpu)
 	return evictable;
 }
 
+/* All instances, as a mask. */
+static uint32_t all_of(const struct gpu *gpu)
+{
+	return (uint32_t)((UINT64_C(1) << gpu->seen.n_instances) - 1);
+}
+
 static struct mig_room room_without(const struct gpu *gpu, uint32_t gone)
 {
 	struct mig_room room = { 0 };
@@ -171,7 +177,7 @@ static bool is_only_leased(const struct gpu *gpu, const struct vf_offer *offer)
 		return false;
 	for (uint32_t i = 0; i < gpu->seen.n_instances; i++)
 		stay |= (uint32_t)(gpu->seen.instance[i].origin != SHARE_DYNAMIC) << i;
-	return find_instance(gpu, ~stay, &facts->type[offer->type], &unused);
+	return find_instance(gpu, all_of(gpu) & ~stay, &facts->type[offer->type], &unused);
 }
 
 static void take(struct vf_offer *offer, const struct gpu *gpu, enum how how, uint32_t left)
@@ -287,7 +293,7 @@ static enum vf_bar judge_off(const struct gpu *gpu, struct vf_offer *offer)
 	placement->vf_count = facts->total;
 	placement->evict = evictable_of(gpu);
 	if (offer->type >= 0 && vf_type_is_mig(&facts->type[offer->type])) {
-		if (!find_instance(gpu, UINT32_MAX, &facts->type[offer->type], placement))
+		if (!find_instance(gpu, all_of(gpu), &facts->type[offer->type], placement))
 			return VF_BAR_CANNOT;
 		placement->evict = evictable_of(gpu);
 		take(offer, gpu, HOW_COUNT, vf_room_most(gpu, (unsigned)offer->type, false) - 1);

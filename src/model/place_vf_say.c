@@ -176,12 +176,8 @@ static void say_memory(const struct gpu *gpu, struct buf *text)
 
 static void say_type(struct wish *wish, const struct gpu *gpu, struct buf *text)
 {
-	const struct vf_facts *facts = &gpu->facts.vf;
-	const char *names[VF_TYPES_MAX], *nearest;
+	const char *nearest = vf_type_nearest(&gpu->facts.vf, wish->request->profile);
 
-	for (uint32_t t = 0; t < facts->n_types; t++)
-		names[t] = facts->type[t].name;
-	nearest = text_nearest(wish->request->profile, names, facts->n_types);
 	buf_addf(text, "GPU %u (%s) has no type of vGPU '%s'", gpu->index, gpu->facts.product,
 		wish->request->profile);
 	if (nearest) {

@@ -9,10 +9,12 @@
  *			made, large before small
  *
  * MPS shares that are not wanted are dropped before all that, those that are missing added behind
- * it (plan_mps.c).
+ * it (plan_mps.c). VFs are made free before instances go, and set when all instances are there; to
+ * turn them on or off is done beside the mode, and all instances go for it (plan_vf.c).
  */
 #include "model/plan.h"
 
+#include "base/cleanup.h"
 #include "base/error.h"
 #include "base/text.h"
 #include "model/plan_draft.h"
@@ -112,14 +114,9 @@ static void block_mode(struct draft *draft, const struct gpu *gpu, bool on)
 		gpu->index, on ? "on" : "off");
 }
 
-static void plan_mode_off(
-	struct draft *draft, const struct gpu *gpu, const struct wanted_gpu *wanted)
+/* Every instance goes. */
+static void drop_instances(struct draft *draft, const struct gpu *gpu, const char *what_for)
 {
-	size_t n_blockers = draft->blockers.n;
-	struct mps_change change;
-
-	mps_change_of_gpu(&change, gpu, wanted);
-	mps_change_drop(&change, draft);
 	for (unsigned i = 0; i < gpu->seen.n_instances; i++) {
 		const struct mig_instance *instance = &gpu->seen.instance[i];
 		bool in_use = false;
@@ -130,14 +127,53 @@ static void plan_mode_off(
 					  !mps_is_on_ci(gpu, instance, &instance->ci[c], false));
 		in_use |= mps_is_on(gpu, instance, true);
 		if (in_use || instance->origin == SHARE_FOREIGN)
-			block_instance(draft, gpu, i, "to turn MIG mode off");
+			block_instance(draft, gpu, i, what_for);
 		if (instance->origin != SHARE_FOREIGN)
 			*vec_add(&draft->steps) = step_destroy_of(gpu, i);
 	}
+}
+
+/* To turn VFs on takes a GPU that nobody uses otherwise. */
+static void block_vfs(struct draft *draft, const struct vf_change *change)
+{
+	const struct gpu *gpu = change->gpu;
+	struct blocker *blocker;
+
+	if (!change->turns || !change->count || vf_any_on(gpu) ||
+		(!gpu->whole_lease && (gpu->n_mps_servers || gpu->seen.n_instances ||
+					      gpu->seen.n_processes == 0)))
+		return;
+	blocker = draft_block(draft, gpu, -1, gpu->whole_lease);
+	snprintf(blocker->what, sizeof(blocker->what),
+		"GPU %u must be idle to turn its virtual functions on", gpu->index);
+}
+
+static int plan_mode_off(struct draft *draft, const struct gpu *gpu,
+	const struct wanted_gpu *wanted, struct error *err)
+{
+	size_t n_blockers = draft->blockers.n;
+	struct mps_change change;
+	struct vf_change vfs;
+	int r;
+
+	vf_change_begin(&vfs, gpu, wanted);
+	r = vf_change_fit(&vfs, NULL, NULL, err);
+	if (r < 0)
+		return r;
+	mps_change_of_gpu(&change, gpu, wanted);
+	mps_change_drop(&change, draft);
+	vf_change_free(&vfs, draft);
+	drop_instances(draft, gpu, "to turn MIG mode off");
 	if (gpu->seen.mig_on && draft->blockers.n == n_blockers)
 		block_mode(draft, gpu, false);
+	if (draft->blockers.n == n_blockers)
+		block_vfs(draft, &vfs);
+	vf_change_off(&vfs, draft);
 	set_mode(draft, gpu, false);
+	vf_change_on(&vfs, draft);
+	vf_change_set(&vfs, draft);
 	mps_change_add(&change, draft);
+	return 0;
 }
 
 /* The want for whose sake instance i cannot stay. */
@@ -202,10 +238,51 @@ static struct step create_want(
 	return step;
 }
 
+static void create_wants(struct draft *draft, const struct gpu *gpu, const struct wants *wants,
+	const struct fit *fit)
+{
+	for (unsigned size = wants->geometry->n_slots; size > 0; size--) {
+		for (unsigned w = 0; w < wants->n; w++) {
+			if (wants->geometry->profile[wants->want[w].profile].size == size &&
+				fit->have[w] < 0)
+				*vec_add(&draft->steps) = create_want(gpu, wants, w, fit->start[w]);
+		}
+	}
+}
+
+/* The steps, where it is known what goes where. `bare` is the GPU as far as its instances may stay.
+ */
+static void add_mode_on(struct draft *draft, const struct gpu *gpu, const struct gpu *bare,
+	const struct wants *wants, const struct fit *fit, const struct vf_change *vfs)
+{
+	struct mps_change change;
+	size_t n_blockers;
+
+	mps_change_of_fit(&change, bare, wants->wanted, wants, fit);
+	mps_change_drop(&change, draft);
+	vf_change_free(vfs, draft);
+	if (vfs->turns)
+		drop_instances(draft, gpu, "to turn virtual functions on or off");
+	for (unsigned i = 0; i < bare->seen.n_instances; i++)
+		plan_instance(draft, gpu, wants, fit, i);
+	n_blockers = draft->blockers.n;
+	if (!gpu->seen.mig_on)
+		block_mode(draft, gpu, true);
+	if (draft->blockers.n == n_blockers)
+		block_vfs(draft, vfs);
+	vf_change_off(vfs, draft);
+	set_mode(draft, gpu, true);
+	vf_change_on(vfs, draft);
+	create_wants(draft, gpu, wants, fit);
+	vf_change_set(vfs, draft);
+	mps_change_add(&change, draft);
+}
+
 static int plan_mode_on(struct draft *draft, const struct gpu *gpu, const struct wanted_gpu *wanted,
 	struct error *err)
 {
-	struct mps_change change;
+	AUTO_FREE struct gpu *bare = NULL;
+	struct vf_change vfs;
 	struct wants wants;
 	struct fit fit;
 	int r;
@@ -213,27 +290,21 @@ static int plan_mode_on(struct draft *draft, const struct gpu *gpu, const struct
 	if (!gpu->facts.has_mig)
 		return error_set(
 			err, -EINVAL, "GPU %u (%s) has no MIG", gpu->index, gpu->facts.product);
+	vf_change_begin(&vfs, gpu, wanted);
+	if (vfs.turns) {
+		bare = must_alloc(1, sizeof(*bare));
+		*bare = *gpu;
+		bare->seen.n_instances = 0;
+	}
 	r = wants_of(gpu, wanted, &wants, err);
 	if (r < 0)
 		return r;
-	if (!fit_find(gpu, &wants, wanted->is_dynamic, &fit))
+	if (!fit_find(bare ?: gpu, &wants, wanted->is_dynamic, &fit))
 		return fit_refuse(gpu, &wants, err);
-	mps_change_of_fit(&change, gpu, wanted, &wants, &fit);
-	mps_change_drop(&change, draft);
-	for (unsigned i = 0; i < gpu->seen.n_instances; i++)
-		plan_instance(draft, gpu, &wants, &fit, i);
-	if (!gpu->seen.mig_on)
-		block_mode(draft, gpu, true);
-	set_mode(draft, gpu, true);
-	for (unsigned size = wants.geometry->n_slots; size > 0; size--) {
-		for (unsigned w = 0; w < wants.n; w++) {
-			if (wants.geometry->profile[wants.want[w].profile].size == size &&
-				fit.have[w] < 0)
-				*vec_add(&draft->steps) = create_want(gpu, &wants, w, fit.start[w]);
-		}
-	}
-	mps_change_add(&change, draft);
-	return 0;
+	r = vf_change_fit(&vfs, &wants, &fit, err);
+	if (r == 0)
+		add_mode_on(draft, gpu, bare ?: gpu, &wants, &fit, &vfs);
+	return r;
 }
 
 static int plan_gpu(struct draft *draft, const struct gpu *gpu, const struct wanted_gpu *wanted,
@@ -243,7 +314,10 @@ static int plan_gpu(struct draft *draft, const struct gpu *gpu, const struct wan
 	struct blocker *blocker;
 	int r = 0;
 
-	if (!wanted->mig_on && !gpu->facts.has_mig && !wanted->n_mps && !gpu->n_mps)
+	if (!wanted->mig_on && !gpu->facts.has_mig && !wanted->n_mps && !gpu->n_mps &&
+		!wanted->has_vfs && !vf_any_on(gpu))
+		return 0;
+	if (wanted->is_vfs_off_only && !vf_any_on(gpu))
 		return 0;
 	if (!gpu->managed)
 		return error_set(err, -EPERM, "GPU %u is not managed by Carve: `carve manage %u`",
@@ -251,7 +325,7 @@ static int plan_gpu(struct draft *draft, const struct gpu *gpu, const struct wan
 	if (wanted->mig_on)
 		r = plan_mode_on(draft, gpu, wanted, err);
 	else
-		plan_mode_off(draft, gpu, wanted);
+		r = plan_mode_off(draft, gpu, wanted, err);
 	if (r < 0 || draft->steps.n == n_steps || gpu->health != GPU_LOST)
 		return r;
 	blocker = draft_block(draft, gpu, -1, 0);

@@ -29,6 +29,12 @@ static void block(struct again *again, unsigned i, const char *why)
 		why);
 }
 
+/* It is what the intent says: where a vGPU's instance is, the driver had the choice. */
+static bool is_as_meant(const struct vf *vf, const struct vf_setup *setup)
+{
+	return setup->type ? vf->setup.type == setup->type : vf_setup_is(&vf->setup, setup);
+}
+
 /* What VF i of the intent is to be set to; false, with a blocker, if that cannot be. */
 static bool take_vf(struct again *again, unsigned i)
 {
@@ -49,8 +55,10 @@ static bool take_vf(struct again *again, unsigned i)
 		setup->type = gpu->facts.vf.type[t].id;
 		again->needs_mig |= vf_type_is_mig(&gpu->facts.vf.type[t]);
 	}
-	if (!vf || vf_setup_is(&vf->setup, setup) || vf_is_free(vf))
-		return !vf || !vf_setup_is(&vf->setup, setup);
+	if (vf && is_as_meant(vf, setup))
+		return false;
+	if (!vf || vf_is_free(vf))
+		return true;
 	buf_add(&why, "somebody else has set it up");
 	vf_say_user(vf, &why);
 	block(again, i, buf_text(&why));

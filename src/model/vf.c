@@ -114,6 +114,19 @@ int vf_type_find(const struct vf_facts *facts, const char *name)
 	return -1;
 }
 
+const char *vf_type_nearest(const struct vf_facts *facts, const char *name)
+{
+	const char *names[VF_TYPES_MAX], *nearest;
+
+	for (uint32_t i = 0; i < facts->n_types; i++)
+		names[i] = bare_name(facts->type[i].name);
+	nearest = text_nearest(bare_name(name), names, facts->n_types);
+	for (uint32_t i = 0; nearest && i < facts->n_types; i++)
+		if (names[i] == nearest)
+			return facts->type[i].name;
+	return NULL;
+}
+
 int vf_type_find_id(const struct vf_facts *facts, uint32_t id)
 {
 	for (uint32_t i = 0; i < facts->n_types; i++)

@@ -159,6 +159,8 @@ void vf_say_user(const struct vf *vf, struct buf *text);
  * or -1. */
 int vf_type_find(const struct vf_facts *facts, const char *name);
 int vf_type_find_id(const struct vf_facts *facts, uint32_t id);
+/* The name of the type that was probably meant, or NULL if none is near. */
+const char *vf_type_nearest(const struct vf_facts *facts, const char *name);
 /* The letter behind the size in a type's name: 'A', 'B', 'C' or 'Q'; '\0' if it has none. */
 char vf_type_series(const struct vf_type *type);
 /* Which licence of NVIDIA a guest needs for a vGPU of that series, and what happens without: one

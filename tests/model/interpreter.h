@@ -10,6 +10,6 @@ const char *interpret(struct gpu *gpu, const struct step *step);
 /* NULL, or what is wrong with what the GPU holds: overlaps, illegal starts, numbers. */
 const char *inspect(const struct gpu *gpu);
 
-/* True if both hold the same instances with the same compute instances and the same MPS shares, in
- * any order. */
+/* True if both hold the same instances with the same compute instances, the same MPS shares, in any
+ * order, and the same VFs. */
 bool holds_the_same(const struct gpu *a, const struct gpu *b);

@@ -165,7 +165,7 @@ TEST(only_the_chosen_layout_has_to_fit_the_node_but_all_must_be_well_written)
 {
 	static const char other[] = "version: carve/v1\nlayouts:\n  day: [{gpus: all, mig: off}]\n"
 				    "  night: [{gpus: [7], mig: [7g.999gb]}]\n"
-				    "  later: [{gpus: [0], vf: [{memory: 12G}]}]\n";
+				    "  later: [{gpus: [0], time: [{memory: 12G}]}]\n";
 	struct layout layout = { 0 };
 	struct error err = ERROR_NONE;
 
@@ -175,8 +175,8 @@ TEST(only_the_chosen_layout_has_to_fit_the_node_but_all_must_be_well_written)
 	CHECK_EQ(parse(other, "night", &layout, &err), -ENODEV);
 	CHECK_TEXT(err.text, "l.yaml:4:19: no GPU '7' on this node (it has GPUs 0 to 3)");
 	CHECK_EQ(parse(other, "later", &layout, &err), -EINVAL);
-	CHECK_SAY(strstr(err.text, "l.yaml:5:27: vf: this version makes MIG and MPS shares"), "%s",
-		err.text);
+	CHECK_SAY(strstr(err.text, "l.yaml:5:29: time: this version makes MIG and MPS shares"),
+		"%s", err.text);
 	CHECK_EQ(parse(two, "day", &layout, &err), -EINVAL);
 	CHECK_SAY(strstr(err.text, "l.yaml:4:29: '9g.1gb' is not how"), "%s", err.text);
 }
@@ -218,7 +218,7 @@ TEST(errors_say_where_and_what)
 		{ "{gpus: [0], mig: [dynamics]}", "is not how an instance is written" },
 		{ "{gpus: [0], mig: [{profile: 1g.10gb, cuont: 2}]}", "did you mean 'count'?" },
 		{ "{gpus: [0], mig: [{count: 2}]}", "an instance needs a 'profile'" },
-		{ "{gpus: [0], vf: []}", "vf: this version makes MIG and MPS shares" },
+		{ "{gpus: [0], time: []}", "time: this version makes MIG and MPS shares" },
 		{ "{gpus: {product: A100*}, mig: off}", "no GPU of this node is a 'A100*': it has "
 							"NVIDIA H100 80GB HBM3, NVIDIA L40S" },
 		{ "{gpus: {product: H100}, mig: off}",
@@ -253,7 +253,7 @@ TEST(a_file_that_is_no_layout_file_is_refused)
 		{ "version: carve/v1\n", NULL, "no 'layouts'" },
 		{ "version: carve/v1\nlayouts: {}\n", NULL, "there is nothing in 'layouts'" },
 		{ "version: carve/v1\nlayout: {}\n", NULL, "did you mean 'layouts'?" },
-		{ "version: v1\nvgpu-configs: {}\n", NULL, "vgpu-device-manager" },
+		{ "version: v1\nvgpu-configs: {}\n", NULL, "nothing in 'vgpu-configs'" },
 		{ two, NULL, "this file has day, night: choose one" },
 		{ two, "nigth", "did you mean 'night'?" },
 		{ two, "weekend", "no layout 'weekend' in this file: it has day, night" },
