@@ -3,11 +3,11 @@
  * What is, as a layout. GPUs that hold the same share one entry. Foreign instances are not Carve's
  * to make again: they stand in comments, and to apply the file leaves them alone.
  */
+#include "model/layout_export.h"
 #include "base/cleanup.h"
 #include "base/list.h"
 #include "base/size.h"
 #include "base/text.h"
-#include "model/layout.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -196,6 +196,8 @@ static char *entry_text(const struct gpu *gpu)
 			buf_addf(&entry, "    mps: %s\n", mps);
 		if (is_over_committed(gpu))
 			buf_add(&entry, "    over-commit: true\n");
+		if (export_vfs_of(gpu) == EXPORT_PINNED_VFS)
+			export_add_vfs(&entry, gpu);
 		return buf_take(&entry);
 	}
 	for (unsigned i = 0; i < n; i++)
@@ -208,6 +210,8 @@ static char *entry_text(const struct gpu *gpu)
 	buf_addf(&entry, "    mig: [%s%s]\n", buf_text(&items), all_dynamic ? ", dynamic" : "");
 	if (is_over_committed(gpu))
 		buf_add(&entry, "    over-commit: true\n");
+	if (export_vfs_of(gpu) == EXPORT_PINNED_VFS)
+		export_add_vfs(&entry, gpu);
 	for (unsigned i = 0; i < n; i++) {
 		char name[SHARE_NAME_MAX];
 
@@ -263,6 +267,14 @@ static bool is_said(const struct gpu *gpus, char *const *entries, unsigned i)
 	return false;
 }
 
+static bool is_written(const struct gpu *gpu)
+{
+	enum export_vfs vfs = export_vfs_of(gpu);
+
+	return gpu->managed && vfs != EXPORT_LEFT_VFS &&
+	       (vfs == EXPORT_PINNED_VFS || gpu->facts.has_mig || has_pinned_mps(gpu));
+}
+
 char *layout_export(const struct gpu *gpus, unsigned n_gpus, const char *name)
 {
 	char **entries = must_alloc(n_gpus, sizeof(*entries));
@@ -273,7 +285,7 @@ char *layout_export(const struct gpu *gpus, unsigned n_gpus, const char *name)
 	add_name(&text, name);
 	buf_add(&text, ":");
 	for (unsigned i = 0; i < n_gpus; i++)
-		if (gpus[i].managed && (gpus[i].facts.has_mig || has_pinned_mps(&gpus[i])))
+		if (is_written(&gpus[i]))
 			entries[i] = entry_text(&gpus[i]);
 	for (unsigned i = 0; i < n_gpus; i++) {
 		if (!entries[i] || is_said(gpus, entries, i))
@@ -281,7 +293,11 @@ char *layout_export(const struct gpu *gpus, unsigned n_gpus, const char *name)
 		add_entry(&text, gpus, entries, n_gpus, i);
 		is_empty = false;
 	}
-	buf_add(&text, is_empty ? " []\n" : "\n");
+	buf_add(&text, is_empty ? " []" : "");
+	for (unsigned i = 0; i < n_gpus; i++)
+		if (gpus[i].managed && export_vfs_of(&gpus[i]) == EXPORT_LEFT_VFS)
+			export_add_left(&text, &gpus[i]);
+	buf_add(&text, "\n");
 	for (unsigned i = 0; i < n_gpus; i++)
 		free(entries[i]);
 	free(entries);

@@ -6,7 +6,7 @@
 #include "model/layout.h"
 #include "model/mps_room.h"
 
-static struct gpu gpus[5];
+static struct gpu gpus[7]; /* the last two have virtual functions */
 
 static void must_fit(
 	const struct gpu *gpu, struct mps_extent extent, const struct wanted_mps *mps, unsigned n)
@@ -43,6 +43,35 @@ static void must_have_room(const struct gpu *gpu, const struct wanted_gpu *wante
 	}
 }
 
+static void must_have_vfs(const struct gpu *gpu, const struct wanted_gpu *wanted)
+{
+	unsigned n = 0;
+
+	MUST(wanted->has_vfs || (!wanted->vf_count && !wanted->n_vfs));
+	MUST(wanted->vf_count <= gpu->facts.vf.total);
+	for (unsigned i = 0; i < wanted->n_vfs; i++) {
+		const struct wanted_vf *vf = &wanted->vf[i];
+
+		MUST(vf->count >= 1 && vf->line >= 1 && vf->column >= 1);
+		MUST(vf->number < (int)wanted->vf_count && (vf->number < 0 || vf->count == 1));
+		MUST(!vf->setup.type || vf_type_find_id(&gpu->facts.vf, vf->setup.type) >= 0);
+		n += vf->count;
+	}
+	MUST(n <= wanted->vf_count);
+}
+
+static void make_gpus(void)
+{
+	static const enum fixture products[] = { FIXTURE_H100_80, FIXTURE_A100_40, FIXTURE_A30,
+		FIXTURE_RTX_PRO_6000, FIXTURE_L40S, FIXTURE_H200, FIXTURE_L40S };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(gpus); i++)
+		fixture_gpu(&gpus[i], i, products[i]);
+	fixture_vfs(&gpus[5], VF_KIND_NVIDIA, 16, 0);
+	fixture_vfs(&gpus[6], VF_KIND_XE, 24, 0);
+	gpus[6].facts.vf.has_schedule = true;
+}
+
 static void must_be_possible(const struct gpu *gpu, const struct wanted_gpu *wanted)
 {
 	const struct mig_geometry *geometry = &gpu->facts.geometry;
@@ -50,6 +79,7 @@ static void must_be_possible(const struct gpu *gpu, const struct wanted_gpu *wan
 	MUST(wanted->is_named || (!wanted->mig_on && !wanted->n_shares));
 	MUST(!wanted->mig_on || gpu->facts.has_mig);
 	MUST(wanted->mig_on || !wanted->n_shares);
+	must_have_vfs(gpu, wanted);
 	must_have_room(gpu, wanted);
 	for (unsigned i = 0; i < wanted->n_shares; i++) {
 		const struct wanted_share *share = &wanted->share[i];
@@ -70,10 +100,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		"all-balanced", "all-1g.10gb", "custom-config" };
 
 	if (!gpus[1].index)
-		for (unsigned i = 0; i < ARRAY_SIZE(gpus); i++)
-			fixture_gpu(&gpus[i], i,
-				(const enum fixture[]){ FIXTURE_H100_80, FIXTURE_A100_40,
-					FIXTURE_A30, FIXTURE_RTX_PRO_6000, FIXTURE_L40S }[i]);
+		make_gpus();
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
 		struct error err = ERROR_NONE;
 		struct layout layout;

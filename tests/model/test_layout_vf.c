@@ -241,6 +241,72 @@ static const char manager[] = "version: v1\n"
 			      "    - devices: [0, 1, 9]\n"
 			      "      vgpu-devices: {}\n";
 
+static void pin(unsigned g, unsigned number, const char *type)
+{
+	gpus[g].seen.vfs.origin = SHARE_PINNED;
+	fixture_vf(&gpus[g], number, type, SHARE_PINNED, 0);
+}
+
+TEST(what_is_is_written_as_a_layout_and_changes_nothing)
+{
+	AUTO_FREE char *text = NULL;
+	struct layout layout = { 0 };
+	struct error err = ERROR_NONE;
+	struct plan plan;
+
+	make_gpus();
+	fixture_vfs_on(&gpus[0], 16, SHARE_DYNAMIC);
+	fixture_vf(&gpus[0], 2, "H200X-35C", SHARE_DYNAMIC, 3);
+	pin(1, 3, "H200X-35C");
+	fixture_vf(&gpus[1], 4, "H200X-35C", SHARE_FOREIGN, 0);
+	fixture_vf(&gpus[1], 5, "H200X-35Q", SHARE_DYNAMIC, 3);
+	fixture_vfs_on(&gpus[3], 8, SHARE_PINNED);
+	pin(3, 1, NULL);
+	gpus[3].seen.vfs.vf[1].setup.memory_bytes = 4ULL << 30;
+	gpus[3].seen.vfs.vf[1].setup.quantum_ms = 20;
+	gpus[3].seen.vfs.vf[1].setup.preempt_us = 1500;
+	text = layout_export(gpus, 4, "now");
+	CHECK_TEXT(text, "version: carve/v1\nlayouts:\n  now:\n"
+			 "  - gpus: [1] # NVIDIA H200\n    mig: off\n    vfs: 16\n"
+			 "    vf: [{type: \"NVIDIA H200X-35C\", vf: 3}]\n"
+			 "    # not Carve's, left alone: 1:vf4 (NVIDIA H200X-35C)\n"
+			 "    # a lease's, left alone: 1:vf5 (NVIDIA H200X-35Q)\n"
+			 "  - gpus: [3] # NVIDIA L40S\n    vfs: 8\n"
+			 "    vf: [{memory: 4096Mi, quantum: 20ms, preemption: 1500us, vf: 1}]\n"
+			 "  # GPU 0 is left out: its virtual functions are on for leases\n"
+			 "  # GPU 2 is left out: its virtual functions are not Carve's\n");
+	CHECK_SAY(layout_parse("l.yaml", text, strlen(text), NULL, gpus, 4, &layout, &err) == 0,
+		"%s", err.text);
+	CHECK_SAY(plan_layout(gpus, 4, &layout, &plan, &err) == 0, "%s", err.text);
+	CHECK(!plan.n_steps && !plan.n_blockers && !plan.n_repins);
+	plan_done(&plan);
+	layout_done(&layout);
+}
+
+TEST(instances_of_vgpus_are_written_with_them)
+{
+	AUTO_FREE char *text = NULL;
+	struct layout layout = { 0 };
+	struct error err = ERROR_NONE;
+	struct plan plan;
+
+	make_gpus();
+	gpus[1].seen.mig_on = gpus[1].seen.mig_pending = true;
+	fixture_add(&gpus[1], "1g.18gb", 3, SHARE_PINNED, 0);
+	pin(1, 0, "H200X-1-9C");
+	gpus[1].seen.vfs.vf[0].setup.start = 3;
+	text = layout_export(&gpus[0], 2, "now");
+	CHECK_SAY(strstr(text, "    mig: [1g.18gb@3]\n    vfs: 16\n    vf: [{type: \"NVIDIA "
+			       "H200X-1-9C\", vf: 0}]\n"),
+		"%s", text);
+	CHECK_SAY(layout_parse("l.yaml", text, strlen(text), NULL, gpus, 4, &layout, &err) == 0,
+		"%s", err.text);
+	CHECK_SAY(plan_layout(gpus, 4, &layout, &plan, &err) == 0, "%s", err.text);
+	CHECK(!plan.n_steps && !plan.n_blockers && !plan.n_repins);
+	plan_done(&plan);
+	layout_done(&layout);
+}
+
 TEST(vgpu_device_managers_files_are_read_as_they_are)
 {
 	struct layout layout = { 0 };
