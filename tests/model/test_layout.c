@@ -313,12 +313,17 @@ static unsigned read_each(const char *text, const struct gpu *gpus, unsigned n_g
 TEST(the_examples_in_the_documentation_can_be_read)
 {
 	AUTO_FREE char *page = NULL;
-	struct gpu gpus[3];
+	struct gpu gpus[5];
 	unsigned n = 0;
 	size_t length;
 
-	for (unsigned i = 0; i < ARRAY_SIZE(gpus); i++)
+	for (unsigned i = 0; i < 3; i++)
 		fixture_gpu(&gpus[i], i, FIXTURE_H100_80);
+	fixture_gpu(&gpus[3], 3, FIXTURE_H200);
+	fixture_vfs(&gpus[3], VF_KIND_NVIDIA, 16, 0);
+	fixture_gpu(&gpus[4], 4, FIXTURE_L40S);
+	fixture_vfs(&gpus[4], VF_KIND_XE, 24, 0);
+	gpus[4].facts.vf.has_schedule = true;
 	CHECK_EQ(read_file_at(AT_FDCWD, DOCS "/layouts.md", 1 << 20, &page, &length), 0);
 	for (char *block = strstr(page, "```yaml\n"); block; block = strstr(block, "```yaml\n")) {
 		char *end = strstr(block += strlen("```yaml\n"), "```");
@@ -327,7 +332,7 @@ TEST(the_examples_in_the_documentation_can_be_read)
 		n += read_each(block, gpus, ARRAY_SIZE(gpus));
 		block = end + 3;
 	}
-	CHECK_EQ(n, 8);
+	CHECK_EQ(n, 13);
 }
 
 TEST_MAIN()
