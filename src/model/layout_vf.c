@@ -162,6 +162,10 @@ static int take_count(struct vf_want *want)
 			want->gpu->index, want->gpu->facts.product, facts->total);
 	if (!asked->has_vf_count && needed)
 		count = on >= needed ? on : facts->all_or_none ? facts->total : needed;
+	if (count != on && vf_count_is_fixed(facts->kind))
+		return refuse(want, NULL,
+			"has as many virtual functions on as its driver was loaded with, and no "
+			"other number: leave vfs out, and want no more of them");
 	want->wanted->has_vfs = true;
 	want->wanted->vf_count = count;
 	return 0;

@@ -281,6 +281,8 @@ static enum vf_bar judge_off(const struct gpu *gpu, struct vf_offer *offer)
 	const struct vf_facts *facts = &gpu->facts.vf;
 	struct placement *placement = &offer->placement;
 
+	if (vf_count_is_fixed(facts->kind))
+		return VF_BAR_CANNOT;
 	if (!gpu->vf_may_enable)
 		return VF_BAR_OFF;
 	if (is_kept(gpu))

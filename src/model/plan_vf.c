@@ -80,11 +80,29 @@ static void free_vfs(const struct vf_change *change, uint64_t vfs, struct draft 
 	}
 }
 
+/* VFs that somebody else turned on go off only where the layout says so. */
+static void block_count(const struct vf_change *change, struct draft *draft)
+{
+	const struct vfs_seen *vfs = &change->gpu->seen.vfs;
+	struct blocker *blocker;
+
+	if (!change->turns || !vfs->count || vfs->origin != SHARE_FOREIGN ||
+		change->wanted->has_vfs)
+		return;
+	blocker = draft_block(draft, change->gpu, -1, 0);
+	blocker->is_foreign = true;
+	snprintf(blocker->what, sizeof(blocker->what),
+		"GPU %u's %u virtual functions must go, but Carve did not turn them on: write 'vf: "
+		"off' in its entry if they may",
+		change->gpu->index, vfs->count);
+}
+
 void vf_change_free(const struct vf_change *change, struct draft *draft)
 {
 	const struct vfs_seen *vfs = &change->gpu->seen.vfs;
 	uint64_t frees = 0;
 
+	block_count(change, draft);
 	for (uint32_t i = 0; i < vfs->n; i++) {
 		const struct vf *vf = &vfs->vf[i];
 

@@ -44,6 +44,11 @@ struct vf_type {
 	uint32_t profile_id; /* the driver's id of the MIG profile that it lies in; UINT32_MAX:
 				time-sliced */
 };
+/* How many VFs are on is settled when the GPU's driver is loaded. */
+static inline bool vf_count_is_fixed(enum vf_kind kind)
+{
+	return kind == VF_KIND_GIM || kind == VF_KIND_NONE;
+}
 static inline bool vf_type_is_mig(const struct vf_type *type)
 {
 	return type->profile_id != UINT32_MAX;

@@ -145,6 +145,7 @@ TEST(who_has_a_virtual_function_is_in_the_way_of_a_change_of_the_count)
 	struct vf *vf;
 
 	h200(16, false);
+	gpu.seen.vfs.origin = SHARE_PINNED;
 	vf = fixture_vf(&gpu, 3, "H200X-35C", SHARE_PINNED, 0);
 	PLANS("vf: []", "make VF 3 free again; turn off all 16 virtual functions");
 	PLANS("mig: [1g.18gb@0]",
@@ -214,6 +215,27 @@ TEST(an_entry_that_does_not_speak_of_them_leaves_those_of_leases_alone)
 	gpu.seen.vfs.origin = SHARE_PINNED;
 	gpu.seen.vfs.vf[0].lease = 0;
 	PLANS("mig: off", "make VF 0 free again; turn off all 16 virtual functions");
+}
+
+TEST(those_that_somebody_else_turned_on_go_where_the_layout_says_so)
+{
+	h200(16, false);
+	BLOCKS("mps: [{memory: 10G}]", -1,
+		"GPU 0's 16 virtual functions must go, but Carve did not turn them on: write 'vf: "
+		"off' in its entry if they may");
+	PLANS("mig: off, vf: off", "turn off all 16 virtual functions");
+	PLANS("mig: off", "");
+}
+
+TEST(a_count_that_the_driver_settles_stays)
+{
+	struct plan plan;
+
+	fixture_gpu(&gpu, 0, FIXTURE_L40S);
+	fixture_vfs(&gpu, VF_KIND_GIM, 8, 8);
+	PLANS("vf: [{count: 2}]", "make VFs 0 to 1 ready for virtual machines");
+	CHECK_EQ(plan_for("vf: off", &plan), -EINVAL);
+	CHECK_SAY(strstr(err.text, "as its driver was loaded with"), "%s", err.text);
 }
 
 /* Random layouts and leases: every plan is done by a strict driver, leads to what is wanted, and

@@ -194,4 +194,36 @@ TEST(an_mps_share_on_a_gpu_takes_a_change_of_its_compute_mode_and_no_other_step)
 	CHECK_EQ(plan_placement(gpu, &placement, steps), 0);
 }
 
+TEST(steps_of_virtual_functions_say_what_they_do_and_come_back_from_json)
+{
+	static const struct vf_setup quota = {
+		.is_for_vm = true, .memory_bytes = 4ULL << 30, .quantum_ms = 20, .preempt_us = 500
+	};
+	AUTO_FREE struct gpu *gpu = fixture_gpus(1, FIXTURE_H200);
+	struct step steps[5], back;
+	static const char *const says[] = { "turn off all 16 virtual functions",
+		"forbid vGPUs of several sizes", "make VF 3 free again",
+		"make VFs 0 to 2, 9 NVIDIA H200X-35C",
+		"make VF 1 ready for virtual machines, with 4Gi" };
+	char text[96];
+
+	fixture_vfs(gpu, VF_KIND_NVIDIA, 16, 16);
+	fixture_vf(gpu, 3, "H200X-35C", SHARE_PINNED, 0);
+	steps[0] = step_vf_count_of(gpu, 0, SHARE_DYNAMIC);
+	steps[1] = step_vf_mix_of(gpu, false);
+	steps[2] = step_vf_set_of(gpu, 8, &(struct vf_setup){ 0 }, SHARE_PINNED);
+	steps[3] = step_vf_set_of(gpu, 0x207, &gpu->seen.vfs.vf[3].setup, SHARE_DYNAMIC);
+	steps[4] = step_vf_set_of(gpu, 2, &quota, SHARE_PINNED);
+	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
+		json_t *json = step_to_json(&steps[i]);
+
+		CHECK_TEXT(step_text(&steps[i], text, sizeof(text)), says[i]);
+		CHECK_EQ(step_from_json(json, &back), 0);
+		CHECK(memcmp(&back, &steps[i], sizeof(back)) == 0);
+		json_decref(json);
+	}
+	back = step_inverse(&steps[2]);
+	CHECK_TEXT(step_text(&back, text, sizeof(text)), "make VF 3 NVIDIA H200X-35C");
+}
+
 TEST_MAIN()
