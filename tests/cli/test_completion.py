@@ -57,7 +57,7 @@ def claim_bash_offers_every_verb_and_option(t):
 
 def claim_bash_offers_values_and_names(t):
     t.serve(machines.busy_node("h100-l40s").copy())
-    same(bash(t, "run", "--mechanism", ""), ["auto", "mig", "mps", "whole"])
+    same(bash(t, "run", "--mechanism", ""), ["auto", "mig", "mps", "vf", "whole"])
     same(bash(t, "run", "--mechanism=w"), ["whole"])
     same(bash(t, "run", "--memory", ""), [])
     same(bash(t, "show", "L"), ["L1", "L2"])
@@ -119,7 +119,7 @@ def claim_fish_reads_its_completions(t):
     for verb in sorted(verbs(t)):
         same(offered(f"carve {verb} --"), options(t, verb), verb)
     same(offered("carve show L"), {"L1", "L2"})
-    same(offered("carve run --mechanism "), {"auto", "mig", "mps", "whole"})
+    same(offered("carve run --mechanism "), {"auto", "mig", "mps", "vf", "whole"})
     same(offered("carve run --memory 1G ech") >= {"echo"}, True)
 
 

@@ -292,6 +292,29 @@ static char *random_entry(uint64_t *seed)
 	return buf_take(&text);
 }
 
+static char *random_quota_entry(uint64_t *seed)
+{
+	unsigned lines = fixture_below(seed, 4), number = fixture_below(seed, 20);
+	struct buf text = { 0 };
+
+	if (fixture_below(seed, 3) == 0)
+		buf_addf(&text, "vfs: %u, ", fixture_below(seed, 25));
+	buf_add(&text, "vf: [");
+	for (unsigned i = 0; i < lines; i++) {
+		buf_addf(&text, "%s{", i ? ", " : "");
+		if (fixture_below(seed, 3))
+			buf_addf(&text, "memory: %uG, ", 1 + fixture_below(seed, 9));
+		if (fixture_below(seed, 3) == 0)
+			buf_add(&text, "quantum: 20ms, ");
+		if (fixture_below(seed, 3) == 0)
+			buf_addf(&text, "vf: %u}", number + i);
+		else
+			buf_addf(&text, "count: %u}", 1 + fixture_below(seed, 4));
+	}
+	buf_add(&text, "]");
+	return buf_take(&text);
+}
+
 static bool do_steps(const struct step *step, unsigned n, bool backwards)
 {
 	for (unsigned i = 0; i < n; i++) {
@@ -381,7 +404,8 @@ static void check_blockers(const struct plan *plan, const char *entry)
 
 static bool walk(uint64_t *seed, unsigned *ret_applied)
 {
-	AUTO_FREE char *entry = random_entry(seed);
+	AUTO_FREE char *entry =
+		gpu.facts.vf.has_quota ? random_quota_entry(seed) : random_entry(seed);
 	struct gpu before = gpu, after;
 	struct plan plan = { 0 }, again = { 0 };
 	bool ok = true;
@@ -408,6 +432,13 @@ static bool walk(uint64_t *seed, unsigned *ret_applied)
 	return ok && !test_failures;
 }
 
+static void xe(void)
+{
+	fixture_gpu(&gpu, 0, FIXTURE_L40S);
+	fixture_vfs(&gpu, VF_KIND_XE, 24, 0);
+	gpu.facts.vf.has_schedule = true;
+}
+
 TEST(every_plan_can_be_done_and_undone)
 {
 	unsigned applied = 0;
@@ -415,7 +446,10 @@ TEST(every_plan_can_be_done_and_undone)
 	for (uint64_t round = 1; round <= 800; round++) {
 		uint64_t seed = round;
 
-		h200(0, fixture_below(&seed, 2));
+		if (round % 4 == 0)
+			xe();
+		else
+			h200(0, fixture_below(&seed, 2));
 		for (unsigned step = 0; step < 12; step++) {
 			if (!walk(&seed, &applied)) {
 				fprintf(stderr, "round %u, step %u\n", (unsigned)round, step);
