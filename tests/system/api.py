@@ -26,6 +26,7 @@ NOT_SEEN = {
     "GpuProcess.lease": "takes a process in a lease's cgroup on the GPU: tests/system/daemon.py has those",
     "Internal.error": "a fault of carved's own",
     "Internal.version": "the same",
+    "Request.vm": "takes a GPU with virtual functions, and this node has none",
 }
 
 
