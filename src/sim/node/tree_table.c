@@ -164,6 +164,8 @@ const struct tree_row tree_rows[] = {
 	LINK(VF "/physfn", link_vf_pf),
 	LINK(VF "/subsystem", link_subsystem_pci),
 	LINK("sys/kernel/iommu_groups/{group}/devices/{vf}", link_vf_of_group),
+	LINK(PCI "/iommu_group", link_pci_group),
+	LINK("sys/kernel/iommu_groups/{gpu}/devices/{pci}", link_pci_of_group),
 	LINK("sys/bus/pci/devices/{vf}", link_vf_from_bus),
 	{ .path = "sys/bus/pci/drivers/nvidia/{vf}",
 		.type = TREE_LINK,

@@ -53,6 +53,8 @@ void link_drm_card(struct node *node, const struct tree_entry *entry, struct buf
 void link_drm_device(struct node *node, const struct tree_entry *entry, struct buf *text);
 void link_drm_render(struct node *node, const struct tree_entry *entry, struct buf *text);
 void link_pci_device(struct node *node, const struct tree_entry *entry, struct buf *text);
+void link_pci_group(struct node *node, const struct tree_entry *entry, struct buf *text);
+void link_pci_of_group(struct node *node, const struct tree_entry *entry, struct buf *text);
 void link_subsystem_pci(struct node *node, const struct tree_entry *entry, struct buf *text);
 
 /* Files of virtual functions: tree_vf.c. */

@@ -230,6 +230,21 @@ TEXT(link_pci_device)
 		strstr(entry->row->path, "/drivers/") ? "../" : "", identity_pci_text(GPU, pci));
 }
 
+/* Each GPU is in an IOMMU group of its own, which has its index for a number; VFs' come after
+ * them. */
+TEXT(link_pci_group)
+{
+	(void)node;
+	buf_addf(text, "../../../kernel/iommu_groups/%u", entry->gpu);
+}
+
+TEXT(link_pci_of_group)
+{
+	char pci[PCI_TEXT_MAX];
+
+	buf_addf(text, "../../../../devices/pci0000:00/%s", identity_pci_text(GPU, pci));
+}
+
 TEXT(link_drm_device)
 {
 	(void)node;

@@ -214,7 +214,7 @@ int build_node(const struct build *build, struct node **ret_node, struct error *
 	tree_choose_nodes(dir, &machine.plan->settings);
 	r = put_dirs(dir, err);
 	if (r == 0)
-		r = programs_put(dir, machine.plan->settings.driver_version, err);
+		r = programs_put(dir, &machine.plan->settings, err);
 	if (r == 0)
 		r = node_make(dir, machine.plan, &node, err);
 	if (r == 0)

@@ -62,7 +62,7 @@ int programs_put_mps(const char *dir, const char *driver_version, struct error *
 	return r < 0 ? error_set(err, r, "cannot make %s: %s", to, strerror(-r)) : 0;
 }
 
-int programs_put(const char *dir, const char *driver_version, struct error *err)
+int programs_put(const char *dir, const struct node_settings *settings, struct error *err)
 {
 	char path[TREE_PATH_MAX], text[1400];
 	int r;
@@ -75,12 +75,12 @@ int programs_put(const char *dir, const char *driver_version, struct error *err)
 	snprintf(text, sizeof(text),
 		"#!/bin/sh\nCARVE_SIM_NODE='%s' exec '%s' sriov-manage \"$@\"\n", dir,
 		where_self());
-	if (r == 0)
+	if (r == 0 && settings->vgpu_host)
 		r = tree_put(path, 0755, text, strlen(text));
 	snprintf(path, sizeof(path), "%s/bin/carve-sim", dir);
 	if (r == 0 && symlink(where_self(), path) < 0)
 		r = -errno;
 	if (r < 0)
 		return error_set(err, r, "cannot make %s: %s", path, strerror(-r));
-	return programs_put_mps(dir, driver_version, err);
+	return programs_put_mps(dir, settings->driver_version, err);
 }
