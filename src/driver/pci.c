@@ -50,6 +50,7 @@ unsigned pci_find_gpus(char (*ret_address)[PCI_ADDRESS_MAX], unsigned max)
 			pci_number(entry->d_name, "class", &class) < 0)
 			continue;
 		if (vendor == PCI_VENDOR_NVIDIA && class >> 16 == PCI_CLASS_DISPLAY &&
+			!pci_is_virtual(entry->d_name) &&
 			text_copy(ret_address[n], PCI_ADDRESS_MAX, entry->d_name) == 0)
 			n++;
 	}

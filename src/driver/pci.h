@@ -7,8 +7,8 @@
 
 enum { PCI_ADDRESS_MAX = 16, PCI_VENDOR_NVIDIA = 0x10de };
 
-/* The display controllers and 3D accelerators of NVIDIA on the bus (physical functions and virtual
- * ones): how many, at most max. */
+/* The display controllers and 3D accelerators of NVIDIA on the bus, without their virtual
+ * functions: how many, at most max. */
 unsigned pci_find_gpus(char (*ret_address)[PCI_ADDRESS_MAX], unsigned max);
 /* A number in one of its files ("numa_node", "sriov_totalvfs", "vendor"); -ENOENT if it has none.
  */

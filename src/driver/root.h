@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * The system root: the directory below which /sys (but not cgroups), /proc/driver, /proc/devices
- * and /dev are opened. "/" on a real machine; another tree for a simulated or recorded one.
+ * The system root: the directory below which /sys (but not cgroups), /proc/driver, /proc/devices,
+ * /proc/cmdline, /dev and /etc of others are opened. "/" on a real machine; another tree for a
+ * simulated or recorded one.
  */
 
 #include <sys/types.h>
