@@ -141,11 +141,10 @@ void check_version(struct doctor *doctor)
 	finding(doctor, DOCTOR_OK, "driver %s, module and library agree", look->driver);
 }
 
-/* Found on PATH, or where distributions put it. */
-static bool find_program(const char *name, char *ret_path, size_t size, struct stat *ret_stat)
+bool find_program(const char *name, char *ret_path, size_t size, struct stat *ret_stat)
 {
-	AUTO_FREE char *path = must_asprintf(
-		"%s:/usr/bin:/usr/sbin:/sbin:/bin", getenv("PATH") ?: "/usr/local/bin");
+	AUTO_FREE char *path = must_asprintf("%s%s", getenv("PATH") ?: "/usr/local/bin",
+		*root_path() ? "" : ":/usr/bin:/usr/sbin:/sbin:/bin:/usr/libexec");
 	char *rest = path, *directory;
 
 	while ((directory = strsep(&rest, ":"))) {

@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 #include "doctor/check.h"
+#include "doctor/vm.h"
 #include "driver/root.h"
 
 #include <stdarg.h>
@@ -14,24 +15,34 @@ const char *const doctor_verdict_names[DOCTOR_VERDICT_N] = { "ok", "unseen", "wa
 static const struct {
 	const char *name;
 	void (*look)(struct doctor *doctor);
+	bool is_of_vms; /* of interest only where there are, or could be, virtual machines */
 } checks[] = {
-	{ "root", check_root },
-	{ "kernel", check_kernel },
-	{ "cgroups", check_cgroups },
-	{ "filters", check_filters },
-	{ "bus", check_bus },
-	{ "module", check_module },
-	{ "library", check_library },
-	{ "version", check_version },
-	{ "modprobe", check_modprobe },
-	{ "gpus", check_gpus },
-	{ "nodes", check_nodes },
-	{ "capabilities", check_capabilities },
-	{ "persistence", check_persistence },
-	{ "mig", check_mig },
-	{ "users", check_users },
-	{ "mps", check_mps },
-	{ "daemon", check_daemon },
+	{ "root", check_root, false },
+	{ "kernel", check_kernel, false },
+	{ "cgroups", check_cgroups, false },
+	{ "filters", check_filters, false },
+	{ "bus", check_bus, false },
+	{ "module", check_module, false },
+	{ "library", check_library, false },
+	{ "version", check_version, false },
+	{ "modprobe", check_modprobe, false },
+	{ "gpus", check_gpus, false },
+	{ "nodes", check_nodes, false },
+	{ "capabilities", check_capabilities, false },
+	{ "persistence", check_persistence, false },
+	{ "mig", check_mig, false },
+	{ "users", check_users, false },
+	{ "mps", check_mps, false },
+	{ "vms", check_vms, true },
+	{ "iommu", check_iommu, true },
+	{ "groups", check_groups, true },
+	{ "sriov", check_sriov, true },
+	{ "space", check_space, true },
+	{ "pf-driver", check_pf_driver, true },
+	{ "vgpu", check_vgpu, true },
+	{ "guest", check_guest, true },
+	{ "boot", check_boot, true },
+	{ "daemon", check_daemon, false },
 };
 
 static char *vprint(const char *format, va_list args)
@@ -50,6 +61,8 @@ struct doctor_finding *finding(
 
 	found->check = doctor->check;
 	found->verdict = verdict;
+	if (verdict > DOCTOR_UNSEEN && verdict > doctor->gravest)
+		found->verdict = doctor->gravest;
 	va_start(args, format);
 	found->what = vprint(format, args);
 	va_end(args);
@@ -92,6 +105,7 @@ static void forget(struct doctor *doctor)
 	}
 	vec_done(&doctor->findings);
 	doctor->driver = look_free(doctor->driver);
+	doctor->vm = vm_look_free(doctor->vm);
 }
 
 struct doctor *doctor_free(struct doctor *doctor)
@@ -107,10 +121,15 @@ void doctor_look(struct doctor *doctor, unsigned patience_ms)
 	forget(doctor);
 	doctor->is_root = geteuid() == 0;
 	doctor->check = "root";
+	doctor->gravest = DOCTOR_BAD;
 	root_open(NULL);
 	doctor->n_pci = pci_find_gpus(doctor->pci, GPUS_MAX);
 	doctor->driver = look_new(patience_ms);
+	doctor->vm = vm_look_new();
 	for (unsigned i = 0; i < ARRAY_SIZE(checks) && doctor->driver; i++) {
+		if (checks[i].is_of_vms && !vm_is_of_interest(doctor->vm))
+			continue;
+		doctor->gravest = checks[i].is_of_vms ? vm_gravest(doctor->vm) : DOCTOR_BAD;
 		doctor->check = checks[i].name;
 		checks[i].look(doctor);
 	}
