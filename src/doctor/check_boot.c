@@ -184,4 +184,6 @@ void check_boot(struct doctor *doctor)
 	for_entries(doctor, "/etc/systemd/system", ".service", look_unit);
 	for_entries(doctor, "/etc/udev/rules.d", ".rules", look_unit);
 	for_entries(doctor, "/etc/libvirt/qemu", ".xml", look_libvirt);
+	/* a domain that runs may not be defined */
+	for_entries(doctor, "/run/libvirt/qemu", ".xml", look_libvirt);
 }

@@ -121,11 +121,14 @@ unsigned iommu_members(int group, char (*ret_address)[PCI_ADDRESS_MAX], unsigned
 
 bool iommu_member_is_in_the_way(const char *address)
 {
+	AUTO_FREE char *handed_over = must_asprintf("/sys/bus/pci/devices/%s/vfio-dev", address);
 	int64_t class = 0;
 	char driver[64];
 
 	pci_driver(address, driver, sizeof(driver));
-	if (!*driver || strstr(driver, "vfio") || text_eq(driver, "pci-stub"))
+	/* "vfio-dev": a driver that hands it over itself, as NVIDIA's does VFs */
+	if (!*driver || strstr(driver, "vfio") || text_eq(driver, "pci-stub") ||
+		is_there(handed_over))
 		return false;
 	return pci_number(address, "class", &class) < 0 || class >> 16 != CLASS_BRIDGE;
 }

@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Capabilities are a list in the first 256 bytes, extended ones in the rest: id and version in the
+ * lower 20 bits of a word, the next one's place in the upper 12. (PCI Express Base Specification,
+ * 7.5 and 7.6.)
+ */
 #include "driver/pci_config.h"
 
 #include "base/cleanup.h"
@@ -80,6 +85,8 @@ unsigned pci_config_extended(const struct pci_config *config, uint16_t id)
 	for (unsigned i = 0; i < EXTENDED_MAX && at >= EXTENDED_BEGINS; i++) {
 		uint32_t head = pci_config_u32(config, at);
 
+		if (head == 0 || head == UINT32_MAX)
+			return 0;
 		if ((head & 0xffff) == id)
 			return at;
 		at = head >> 20 & ~3u;

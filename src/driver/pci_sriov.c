@@ -1,23 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * Extended capabilities are a list in configuration space from byte 256 on: id and version in the
- * lower 20 bits of a word, the next one's place in the upper 12. (PCI Express Base Specification:
- * 7.9.3 for the serial number, 9.3.3 for SR-IOV.)
- */
+/* PCI Express Base Specification: 7.9.3 for the serial number, 9.3.3 for SR-IOV. */
 #include "driver/pci_sriov.h"
 
 #include "base/cleanup.h"
 #include "base/text.h"
+#include "driver/pci_config.h"
 #include "driver/root.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>
 
 enum {
-	CONFIG_SIZE = 4096,
-	CONFIG_PLAIN = 256, /* as much as others than root are told */
+	CONFIG_PLAIN = 256, /* what comes before extended capabilities */
 	CAP_SERIAL = 0x03,
 	CAP_SRIOV = 0x10,
 	/* in the capability */
@@ -34,59 +29,19 @@ enum {
 	RESOURCE_VF_FIRST = 7,
 };
 
-struct config {
-	uint8_t byte[CONFIG_SIZE];
-};
-
-static uint16_t get16(const struct config *config, unsigned at)
+/* Where the capability begins; all of it is there. */
+static int find(const char *pci, uint16_t id, unsigned size, struct pci_config *ret_config)
 {
-	return (uint16_t)(config->byte[at] | config->byte[at + 1] << 8);
-}
+	int r = pci_config_read(pci, ret_config);
+	unsigned at;
 
-static uint32_t get32(const struct config *config, unsigned at)
-{
-	return get16(config, at) | (uint32_t)get16(config, at + 2) << 16;
-}
-
-static int read_config(const char *pci, struct config *ret_config)
-{
-	AUTO_FREE char *path = must_asprintf("/sys/bus/pci/devices/%s/config", pci);
-	AUTO_CLOSE int fd = root_openat(path, O_RDONLY);
-	size_t length = 0;
-	ssize_t n = 1;
-
-	if (fd < 0)
-		return fd == -ENOENT ? -ENODEV : fd;
-	while (length < sizeof(ret_config->byte) && n > 0) {
-		n = pread(fd, ret_config->byte + length, sizeof(ret_config->byte) - length,
-			(off_t)length);
-		if (n < 0)
-			return -errno;
-		length += (size_t)n;
-	}
-	memset(ret_config->byte + length, 0, sizeof(ret_config->byte) - length);
-	if (length > CONFIG_PLAIN)
-		return 0;
+	if (r < 0)
+		return r == -ENOENT ? -ENODEV : r;
+	at = pci_config_extended(ret_config, id);
+	if (at && at + size <= ret_config->length)
+		return (int)at;
 	/* Short for root too where the device has no extended space */
-	return geteuid() == 0 ? -ENOENT : -EACCES;
-}
-
-/* Where the capability begins, or -ENOENT. */
-static int find(const struct config *config, uint16_t id, unsigned size)
-{
-	enum { FIRST = 256, STEPS_MAX = (CONFIG_SIZE - FIRST) / 8 };
-	unsigned at = FIRST;
-
-	for (unsigned i = 0; i < STEPS_MAX && at >= FIRST && at + size <= CONFIG_SIZE; i++) {
-		uint32_t header = get32(config, at);
-
-		if (header == 0 || header == UINT32_MAX)
-			break;
-		if ((header & 0xffff) == id)
-			return (int)at;
-		at = header >> 20 & ~3u;
-	}
-	return -ENOENT;
+	return ret_config->length > CONFIG_PLAIN || geteuid() == 0 ? -ENOENT : -EACCES;
 }
 
 /* The kernel's resource of a VF BAR is that of all VFs together. */
@@ -115,24 +70,23 @@ static void read_bars(const char *pci, struct pci_sriov *sriov)
 int pci_sriov_read(const char *pci, struct pci_sriov *ret)
 {
 	struct pci_sriov sriov = { 0 };
-	struct config config;
-	int r = read_config(pci, &config);
-	int at = r < 0 ? r : find(&config, CAP_SRIOV, SRIOV_SIZE);
+	struct pci_config config;
+	int at = find(pci, CAP_SRIOV, SRIOV_SIZE, &config);
 	unsigned base;
 
 	if (at < 0)
 		return at;
 	base = (unsigned)at;
-	sriov.initial = get16(&config, base + SRIOV_INITIAL);
-	sriov.total = get16(&config, base + SRIOV_TOTAL);
-	sriov.enabled = get16(&config, base + SRIOV_NUM);
-	sriov.is_on = get16(&config, base + SRIOV_CONTROL) & 1;
-	sriov.has_ari = get16(&config, base + SRIOV_CONTROL) & 1 << 4;
-	sriov.offset = get16(&config, base + SRIOV_OFFSET);
-	sriov.stride = get16(&config, base + SRIOV_STRIDE);
-	sriov.vf_device = get16(&config, base + SRIOV_VF_DEVICE);
+	sriov.initial = pci_config_u16(&config, base + SRIOV_INITIAL);
+	sriov.total = pci_config_u16(&config, base + SRIOV_TOTAL);
+	sriov.enabled = pci_config_u16(&config, base + SRIOV_NUM);
+	sriov.is_on = pci_config_u16(&config, base + SRIOV_CONTROL) & 1;
+	sriov.has_ari = pci_config_u16(&config, base + SRIOV_CONTROL) & 1 << 4;
+	sriov.offset = pci_config_u16(&config, base + SRIOV_OFFSET);
+	sriov.stride = pci_config_u16(&config, base + SRIOV_STRIDE);
+	sriov.vf_device = pci_config_u16(&config, base + SRIOV_VF_DEVICE);
 	for (unsigned i = 0; i < PCI_VF_BARS; i++) {
-		uint32_t bar = get32(&config, base + SRIOV_BAR + 4 * i);
+		uint32_t bar = pci_config_u32(&config, base + SRIOV_BAR + 4 * i);
 
 		/* bit 0: I/O; bits 1 and 2: 2 is 64 bits wide, its upper half in the next one */
 		if ((bar & 7) == 4 && i + 1 < PCI_VF_BARS)
@@ -146,13 +100,12 @@ int pci_sriov_read(const char *pci, struct pci_sriov *ret)
 int pci_serial(const char *pci, uint64_t *ret_serial)
 {
 	enum { SERIAL_LOW = 4, SERIAL_HIGH = 8, SERIAL_SIZE = 12 };
-	struct config config;
-	int r = read_config(pci, &config);
-	int at = r < 0 ? r : find(&config, CAP_SERIAL, SERIAL_SIZE);
+	struct pci_config config;
+	int at = find(pci, CAP_SERIAL, SERIAL_SIZE, &config);
 
 	if (at < 0)
 		return at;
-	*ret_serial = (uint64_t)get32(&config, (unsigned)at + SERIAL_HIGH) << 32 |
-		      get32(&config, (unsigned)at + SERIAL_LOW);
+	*ret_serial = (uint64_t)pci_config_u32(&config, (unsigned)at + SERIAL_HIGH) << 32 |
+		      pci_config_u32(&config, (unsigned)at + SERIAL_LOW);
 	return *ret_serial ? 0 : -ENOENT;
 }
