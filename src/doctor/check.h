@@ -66,6 +66,8 @@ void check_sriov(struct doctor *doctor);
 void check_pf_driver(struct doctor *doctor);
 /* check_vgpu.c */
 void check_vgpu(struct doctor *doctor);
+/* check_licence.c */
+void check_licence(struct doctor *doctor);
 /* check_guest.c */
 void check_guest(struct doctor *doctor);
 /* check_boot.c */

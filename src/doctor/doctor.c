@@ -40,6 +40,7 @@ static const struct {
 	{ "space", check_space, true },
 	{ "pf-driver", check_pf_driver, true },
 	{ "vgpu", check_vgpu, true },
+	{ "licence", check_licence, true },
 	{ "guest", check_guest, true },
 	{ "boot", check_boot, true },
 	{ "daemon", check_daemon, false },
