@@ -310,8 +310,11 @@ const struct verb verbs[] = {
 		.summary = "says what is wrong with this node, and the way out",
 		.text = "Looks for itself: at the driver, the kernel, the GPUs, the daemon. It "
 			"changes nothing and\n"
-			"needs no daemon; as root it sees more. Exits 1 where something stands in "
-			"Carve's way.\n",
+			"needs no daemon; as root it sees more. Where a GPU can have virtual "
+			"functions, it also says\nwhat keeps them from virtual machines: IOMMU and "
+			"its groups, room on the bus, firmware, drivers,\nNVIDIA's vGPU manager, "
+			"other "
+			"tools. Exits 1 where something stands in Carve's way.\n",
 		.examples = "  carve doctor\n",
 		.options = doctor_options,
 		.run = verb_doctor,

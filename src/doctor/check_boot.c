@@ -103,8 +103,7 @@ static void look_driverctl(struct doctor *doctor, const char *dir, const char *n
 	if (vm_gpu_at(doctor->vm, text_starts(name, "pci-") ? name + 4 : name))
 		tell_other(doctor, "driverctl", dir, name, "binds a GPU or VF at boot",
 			"'driverctl unset-override' with its address, once Carve has it in a "
-			"layout "
-			"or lease");
+			"layout or lease");
 }
 
 /* A directory for each parent, "0000:41:00.4". */

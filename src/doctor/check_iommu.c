@@ -176,8 +176,7 @@ static void say_how_to_part(struct doctor_finding *found, const struct vm_gpu *g
 	if (r == 0)
 		finding_how(found,
 			"the bridge %s above has no access control (ACS), or it is off: in the "
-			"BIOS "
-			"'ACS' on, else a slot below another bridge",
+			"BIOS 'ACS' on, else a slot below another bridge",
 			bridge);
 	else if (r < 0)
 		finding_how(found, "run 'carve doctor' as root: it tells which bridge above lacks "
@@ -237,8 +236,7 @@ static void check_without_vfs(struct doctor *doctor, const struct vm_gpu *gpu)
 	}
 	found = finding(doctor, DOCTOR_BAD,
 		"%s shares IOMMU group %d with %s: its VFs would be in that group too, and with "
-		"the "
-		"GPU itself in it VFIO gives nobody anything of it",
+		"the GPU itself in it VFIO gives nobody anything of it",
 		gpu->name, group, company.text);
 	finding_wanted(found, "in a group of its own");
 	say_how_to_part(found, gpu);

@@ -27,8 +27,7 @@ void check_vms(struct doctor *doctor)
 	else if (n_vfs == 0 && !vm->has_manager)
 		finding(doctor, DOCTOR_OK,
 			"nothing here runs virtual machines (no QEMU, libvirt or "
-			"cloud-hypervisor): "
-			"what follows about VFs matters once something shall");
+			"cloud-hypervisor): what follows about VFs matters once something shall");
 }
 
 /* ---- the capability ---- */
@@ -75,8 +74,7 @@ static const char *who_lowers(const char *driver)
 {
 	if (text_eq(driver, "xe"))
 		return "the option xe.max_vfs (or max_vfs in /sys/kernel/config/xe) is lower: "
-		       "raise "
-		       "it, and load the driver anew";
+		       "raise it, and load the driver anew";
 	if (text_eq(driver, "i915"))
 		return "the option i915.max_vfs is lower: 'options i915 enable_guc=3 max_vfs=7' in "
 		       "/etc/modprobe.d, and reboot";
@@ -149,15 +147,13 @@ static void tell_vfio_pf(struct doctor *doctor, const struct vm_gpu *gpu)
 {
 	struct doctor_finding *found = finding(doctor, DOCTOR_BAD,
 		"%s itself is bound to vfio-pci: it is kept to be given to one virtual machine as "
-		"a "
-		"whole, and nothing makes VFs of it",
+		"a whole, and nothing makes VFs of it",
 		gpu->name);
 
 	finding_wanted(found, "the driver of its maker, which makes VFs");
 	finding_how(found,
 		"take it off 'vfio-pci.ids' and driver_override (driverctl unset-override %s), "
-		"then "
-		"echo %s > /sys/bus/pci/drivers/vfio-pci/unbind and load its driver",
+		"then echo %s > /sys/bus/pci/drivers/vfio-pci/unbind and load its driver",
 		gpu->pci, gpu->pci);
 }
 

@@ -13,7 +13,7 @@
 
 /* A board of which it is known that it has virtual functions: data/products/sriov.def. */
 struct vm_board {
-	uint16_t device;
+	uint16_t vendor, device;
 	const char *name;
 	enum { DISPLAY_NONE, DISPLAY_OFF, DISPLAY_ON } display; /* as it leaves the factory */
 };

@@ -19,14 +19,14 @@ enum { CLASS_DISPLAY = 0x03, CLASS_ACCELERATOR = 0x12, FUNCTIONS_PER_BUS = 256 }
 static const char devices[] = "/sys/bus/pci/devices";
 
 static const struct vm_board boards[] = {
-#define SRIOV_BOARD(device, name, display) { device, name, DISPLAY_##display },
+#define SRIOV_BOARD(vendor, device, name, display) { vendor, device, name, DISPLAY_##display },
 #include "sriov.def" /* data/products */
 };
 
 static const struct vm_board *board_of(int64_t vendor, int64_t device)
 {
-	for (unsigned i = 0; vendor == PCI_VENDOR_NVIDIA && i < ARRAY_SIZE(boards); i++) {
-		if (boards[i].device == device)
+	for (unsigned i = 0; i < ARRAY_SIZE(boards); i++) {
+		if (boards[i].vendor == vendor && boards[i].device == device)
 			return &boards[i];
 	}
 	return NULL;
