@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Room on the PCI bus for virtual functions: memory for their BARs, and bus numbers. */
+#include "base/cleanup.h"
 #include "base/size.h"
+#include "base/text.h"
 #include "doctor/check.h"
 #include "doctor/vm.h"
 
@@ -9,19 +11,20 @@
 
 enum { FUNCTIONS_PER_BUS = 256 };
 
-static unsigned count_bars(const struct pci_sriov *sriov, unsigned *ret_n_placed)
+/* The BARs of VFs that have no room: "0, 2"; false if all have. */
+static bool list_homeless(const struct pci_sriov *sriov, struct buf *ret_list)
 {
-	unsigned n = 0, n_placed = 0;
+	unsigned n_placed = 0;
 
 	for (unsigned i = 0; i < PCI_VF_BARS; i++) {
 		bool is_placed = sriov->bar_size[i] && sriov->bar_is_placed[i];
 
-		/* one that got no room may have lost its size too: that it is a 64-bit one stays */
-		n += sriov->bar_size[i] > 0 || sriov->bar_is_64[i];
 		n_placed += is_placed;
+		/* one that got no room may have lost its size too: that it is a 64-bit one stays */
+		if (!is_placed && (sriov->bar_size[i] || sriov->bar_is_64[i]))
+			buf_addf(ret_list, "%s%u", ret_list->length ? ", " : "", i);
 	}
-	*ret_n_placed = n_placed;
-	return n;
+	return ret_list->length > 0 || n_placed == 0;
 }
 
 static void say_needed(struct doctor_finding *found, const struct vm_gpu *gpu)
@@ -32,8 +35,9 @@ static void say_needed(struct doctor_finding *found, const struct vm_gpu *gpu)
 
 	if (one == 0) {
 		finding_wanted(found,
-			"room below 2^64 for the BARs of %u VFs: 'dmesg | grep %s' tells how much "
-			"(\"VF BAR ...\")",
+			"room for the BARs of %u VFs; how much that is, only the kernel's log "
+			"still "
+			"tells: 'dmesg | grep %s' as root",
 			gpu->sriov.total, gpu->pci);
 		return;
 	}
@@ -53,15 +57,15 @@ static void say_needed(struct doctor_finding *found, const struct vm_gpu *gpu)
 
 static void check_memory(struct doctor *doctor, const struct vm_gpu *gpu)
 {
-	unsigned n_placed, n = count_bars(&gpu->sriov, &n_placed);
+	AUTO_BUF homeless = { 0 };
 	char all[SIZE_TEXT_MAX], each[SIZE_TEXT_MAX];
 	struct doctor_finding *found;
 
-	if (n > n_placed || n == 0) {
+	if (list_homeless(&gpu->sriov, &homeless)) {
 		found = finding(doctor, DOCTOR_BAD,
-			"%s: the kernel found no room on the bus for the memory of its VFs: %u of "
-			"their BARs have none",
-			gpu->name, n > n_placed ? n - n_placed : 1);
+			"%s: the kernel found no room on the bus for the memory of its VFs (BAR "
+			"%s)",
+			gpu->name, homeless.length ? buf_text(&homeless) : "0");
 		say_needed(found, gpu);
 		finding_how(found,
 			"in the BIOS: 'Above 4G Decoding' and 'SR-IOV' on, 'MMIO High Size' (or "

@@ -6,6 +6,7 @@
 #include "base/cleanup.h"
 #include "base/text.h"
 #include "doctor/check.h"
+#include "driver/kernel_log.h"
 #include "driver/root.h"
 #include "model/config.h"
 
@@ -75,6 +76,37 @@ static void look_vfs(struct vm_gpu *gpu)
 	}
 }
 
+/*
+ * A BAR for which the kernel found no room has lost its size in /sys; what is left is what the
+ * kernel said when it found it: "VF BAR 0 [mem 0x0-0x1fbfff 64bit]: contains BAR 0 for 127 VFs", or
+ * "VF(n) BAR0 space: [mem 0x0-0x1fbfff 64bit] (contains BAR0 for 127 VFs)".
+ */
+static void read_bar_line(char *line, struct vm_gpu *gpu)
+{
+	const char *range = strstr(line, "[mem "), *contains = strstr(line, "contains BAR");
+	unsigned long long start, end;
+	unsigned bar, n;
+
+	if (!strstr(line, gpu->pci) || !range || !contains ||
+		sscanf(range, "[mem %llx-%llx", &start, &end) != 2 ||
+		sscanf(contains, "contains BAR%u for %u", &bar, &n) != 2 || bar >= PCI_VF_BARS ||
+		n == 0 || end <= start || gpu->sriov.bar_size[bar] > 0)
+		return;
+	gpu->sriov.bar_size[bar] = (end - start + 1) / n;
+}
+
+static void look_lost_bars(struct vm_gpu *gpu)
+{
+	AUTO_BUF text = { 0 };
+	char *rest, *line;
+
+	if (gpu->sriov.total == 0 || vm_gpu_bar_bytes(gpu) > 0 || kernel_log_read(&text) < 0)
+		return;
+	rest = text.text;
+	while ((line = strsep(&rest, "\n")))
+		read_bar_line(line, gpu);
+}
+
 static void name_gpu(const char *pci, struct vm_gpu *gpu)
 {
 	if (gpu->board)
@@ -100,6 +132,7 @@ static bool look_gpu(const char *pci, const struct config_vf *config, struct vm_
 	if (!gpu->board && gpu->total < 0 && gpu->sriov_result < 0)
 		return false;
 	pci_driver(pci, gpu->driver, sizeof(gpu->driver));
+	look_lost_bars(gpu);
 	look_vfs(gpu);
 	name_gpu(pci, gpu);
 	return true;

@@ -11,7 +11,10 @@
 #include <limits.h>
 #include <stdio.h>
 
-enum { RANGE_WINDOW_PREFETCHABLE = PCI_RANGE_WINDOWS + 2 };
+enum {
+	RANGE_WINDOW_MEMORY = PCI_RANGE_WINDOWS + 1,
+	RANGE_WINDOW_PREFETCHABLE = PCI_RANGE_WINDOWS + 2,
+};
 #define FLAG_UNSET UINT64_C(0x20000000) /* IORESOURCE_UNSET: has a size, but no place */
 
 unsigned pci_ranges(const char *address, struct pci_range ret_ranges[PCI_RANGES_MAX])
@@ -93,17 +96,12 @@ static uint64_t taken_by(const char *address, const struct pci_range *window)
 	return taken;
 }
 
-uint64_t pci_window_free(const char *bridge)
+static uint64_t free_of(const char *bridge, const struct pci_range *window)
 {
 	AUTO_FREE char *path = must_asprintf("%s/sys/bus/pci/devices", root_path());
-	struct pci_range range[PCI_RANGES_MAX];
-	const struct pci_range *window = &range[RANGE_WINDOW_PREFETCHABLE];
-	uint64_t taken = 0;
-	DIR *dir;
+	DIR *dir = pci_range_is_placed(window) ? opendir(path) : NULL;
+	uint64_t taken = 0, size = pci_range_size(window);
 
-	if (pci_ranges(bridge, range) <= RANGE_WINDOW_PREFETCHABLE || !pci_range_is_placed(window))
-		return 0;
-	dir = opendir(path);
 	for (struct dirent *entry; dir && (entry = readdir(dir));) {
 		char parent[PCI_ADDRESS_MAX];
 
@@ -113,7 +111,22 @@ uint64_t pci_window_free(const char *bridge)
 	}
 	if (dir)
 		closedir(dir);
-	return taken < pci_range_size(window) ? pci_range_size(window) - taken : 0;
+	return taken < size ? size - taken : 0;
+}
+
+uint64_t pci_window_free(const char *bridge)
+{
+	struct pci_range range[PCI_RANGES_MAX];
+	uint64_t most = 0;
+
+	if (pci_ranges(bridge, range) <= RANGE_WINDOW_PREFETCHABLE)
+		return 0;
+	for (unsigned i = RANGE_WINDOW_MEMORY; i <= RANGE_WINDOW_PREFETCHABLE; i++) {
+		uint64_t here = free_of(bridge, &range[i]);
+
+		most = here > most ? here : most;
+	}
+	return most;
 }
 
 int pci_last_bus(const char *bridge)

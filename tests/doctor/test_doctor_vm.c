@@ -253,6 +253,30 @@ TEST(missing_memory_space_is_told_with_what_is_needed_and_what_there_is)
 	leave(doctor);
 }
 
+TEST(size_of_bars_without_room_is_found_in_the_kernels_log)
+{
+	static const char *const said[] = {
+		"6,339,2034324,-;pci " GPU ": VF BAR 0 [mem 0x00000000-0x1ffffffff 64bit pref]: "
+		"contains BAR 0 for 32 VFs\n SUBSYSTEM=pci\n",
+		"6,339,2034324,-;pci " GPU ": VF(n) BAR0 space: [mem 0x00000000-0x1ffffffff 64bit "
+		"pref] (contains BAR0 for 32 VFs)\n",
+	};
+	struct tree tree = tree_well();
+	struct doctor *doctor;
+
+	tree.vfs = 0;
+	tree.bar_bytes = 0;
+	for (unsigned i = 0; i < ARRAY_SIZE(said); i++) {
+		tree_write(&tree);
+		tree_put("/dev/kmsg", said[i]);
+		doctor = look_again();
+		CHECK_ONLY(doctor, "space", "no room on the bus", DOCTOR_BAD, "pci=realloc");
+		CHECK(strstr(find(doctor, "space", "no room")->wanted,
+			"8Gi of memory space for them (32 VFs of 256Mi)"));
+		leave(doctor);
+	}
+}
+
 TEST(missing_bus_numbers_are_told_with_how_many_vfs_there_is_room_for)
 {
 	struct tree tree = tree_well();

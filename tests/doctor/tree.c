@@ -206,7 +206,9 @@ static void put_ranges(const struct tree *tree, const char *dir)
 
 	for (unsigned i = 0; i < 7; i++)
 		buf_add(&ranges, "0x0000000000000000 0x0000000000000000 0x0000000000000000\n");
-	if (tree->bars_have_no_place)
+	if (vfs == 0)
+		buf_add(&ranges, "0x0000000000000000 0x0000000000000000 0x0000000000000000\n");
+	else if (tree->bars_have_no_place)
 		buf_addf(&ranges, "0x%016x 0x%016" PRIx64 " 0x000000002014220c\n", 0, vfs - 1);
 	else
 		buf_addf(&ranges, "0x%016" PRIx64 " 0x%016" PRIx64 " 0x000000000014220c\n", FIRST,

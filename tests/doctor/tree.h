@@ -22,7 +22,7 @@ struct tree {
 	unsigned hardware;  /* TotalVFs */
 	unsigned offset;    /* of the first VF */
 	unsigned vfs;	    /* that are on */
-	uint64_t bar_bytes; /* of one VF; in the root port's window */
+	uint64_t bar_bytes; /* of one VF, in the root port's window; 0: forgotten */
 	bool bars_have_no_place;
 	uint64_t window_bytes; /* of the root port */
 	unsigned last_bus;     /* behind it */
