@@ -440,6 +440,44 @@ _Static_assert(
 _Static_assert(
 	nvmlComputeInstanceProfileInfo_v3 == 0x0300008c, "nvmlComputeInstanceProfileInfo_v3");
 
+/* ---- vGPUs ---- */
+
+typedef unsigned int nvmlVgpuTypeId_t;
+
+#define NVML_VGPU_NAME_BUFFER_SIZE	64
+#define INVALID_GPU_INSTANCE_PROFILE_ID 0xffffffffu
+
+typedef enum nvmlHostVgpuMode_enum {
+	NVML_HOST_VGPU_MODE_NON_SRIOV = 0,
+	NVML_HOST_VGPU_MODE_SRIOV = 1
+} nvmlHostVgpuMode_t;
+
+typedef enum nvmlDeviceVgpuCapability_enum {
+	NVML_DEVICE_VGPU_CAP_FRACTIONAL_MULTI_VGPU = 0,
+	NVML_DEVICE_VGPU_CAP_HETEROGENEOUS_TIMESLICE_PROFILES = 1,
+	NVML_DEVICE_VGPU_CAP_HETEROGENEOUS_TIMESLICE_SIZES = 2,
+	NVML_DEVICE_VGPU_CAP_READ_DEVICE_BUFFER_BW = 3,
+	NVML_DEVICE_VGPU_CAP_WRITE_DEVICE_BUFFER_BW = 4,
+	NVML_DEVICE_VGPU_CAP_DEVICE_STREAMING = 5,
+	NVML_DEVICE_VGPU_CAP_MINI_QUARTER_GPU = 6,
+	NVML_DEVICE_VGPU_CAP_COMPUTE_MEDIA_ENGINE_GPU = 7,
+	NVML_DEVICE_VGPU_CAP_COUNT
+} nvmlDeviceVgpuCapability_t;
+
+typedef struct {
+	unsigned int version;
+	unsigned int mode; /* nvmlEnableState_t */
+} nvmlVgpuHeterogeneousMode_v1_t;
+typedef nvmlVgpuHeterogeneousMode_v1_t nvmlVgpuHeterogeneousMode_t;
+#define nvmlVgpuHeterogeneousMode_v1 NVML_STRUCT_VERSION(nvmlVgpuHeterogeneousMode_v1_t, 1)
+
+typedef struct {
+	unsigned int version;
+	nvmlVgpuTypeId_t vgpuTypeId;
+	unsigned int maxInstancePerGI;
+} nvmlVgpuTypeMaxInstance_v1_t;
+#define nvmlVgpuTypeMaxInstance_v1 NVML_STRUCT_VERSION(nvmlVgpuTypeMaxInstance_v1_t, 1)
+
 /* ---- the functions, from the list ---- */
 
 #define NVML_FN(name, params, args) nvmlReturn_t name params;

@@ -383,7 +383,9 @@ void lease_check_users(struct lease *lease)
 			return; /* it is the only one */
 		}
 		struct users_question *question = must_alloc(1, sizeof(*question));
-		struct work_order order = { .op = WORK_USERS, .gi = UINT32_MAX, .ci = UINT32_MAX };
+		struct work_order order = {
+			.op = WORK_USERS, .gi = UINT32_MAX, .ci = UINT32_MAX, .vf = UINT32_MAX
+		};
 		const struct lease_share *share = &lease->share[i];
 
 		*question = (struct users_question){ daemon, id, *share };

@@ -3,30 +3,11 @@
 #include "mechanism/mechanism.h"
 
 #include "base/error.h"
-#include "driver/pci.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 
-/* ---- mechanisms that this version of Carve can only speak of ---- */
-
-static void vf_probe(struct nvml_gpu *nvml, const struct gpu_facts *facts,
-	const struct gpu_seen *seen, struct capability *ret_capability)
-{
-	int64_t total = 0;
-
-	ret_capability->answer = CAPABILITY_NO;
-	if (pci_number(facts->pci, "sriov_totalvfs", &total) < 0 || total <= 0)
-		snprintf(ret_capability->text, sizeof(ret_capability->text),
-			"the GPU offers no virtual functions (no sriov_totalvfs in its /sys "
-			"directory)");
-	else
-		snprintf(ret_capability->text, sizeof(ret_capability->text),
-			"the GPU offers %" PRId64
-			" virtual functions (sriov_totalvfs); this version of Carve makes none yet",
-			total);
-}
+/* ---- a mechanism that this version of Carve can only speak of ---- */
 
 static void time_probe(struct nvml_gpu *nvml, const struct gpu_facts *facts,
 	const struct gpu_seen *seen, struct capability *ret_capability)
@@ -36,7 +17,6 @@ static void time_probe(struct nvml_gpu *nvml, const struct gpu_facts *facts,
 		"this version of Carve shares no GPU by time yet");
 }
 
-static const struct mechanism_ops mechanism_vf = { .mechanism = MECHANISM_VF, .probe = vf_probe };
 static const struct mechanism_ops mechanism_time = { .mechanism = MECHANISM_TIME,
 	.probe = time_probe };
 

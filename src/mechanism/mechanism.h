@@ -54,7 +54,7 @@ struct mechanism_ops {
 };
 
 /* In order of preference. */
-extern const struct mechanism_ops mechanism_mig, mechanism_mps, mechanism_whole;
+extern const struct mechanism_ops mechanism_mig, mechanism_mps, mechanism_vf, mechanism_whole;
 /* The mechanism's ops, complete: those that this version has not answer -ENOTSUP, and probe says
  * so. NULL for what is no mechanism. */
 const struct mechanism_ops *mechanism_of(enum mechanism mechanism);

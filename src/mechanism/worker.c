@@ -8,7 +8,9 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "driver/nvml.h"
+#include "driver/pci_facts.h"
 #include "driver/root.h"
+#include "driver/vf.h"
 #include "mechanism/mechanism.h"
 
 #include <errno.h>
@@ -19,7 +21,7 @@
 /* One process, one GPU (or one MPS control daemon, or none). */
 static struct {
 	const char *pci;
-	struct nvml_gpu *gpu;
+	struct nvml_gpu *gpu; /* NULL: not opened, or no library knows it */
 	bool has_facts;
 	struct gpu_facts facts;
 } worker;
@@ -31,24 +33,46 @@ static void let_go(void)
 	worker.has_facts = false;
 }
 
+/* The library is there: it may not work, which then is said of each GPU. */
+static bool has_nvml(void)
+{
+	return nvml_open(NULL) != -ENOENT;
+}
+
+static bool is_alone(void)
+{
+	/* not to have the driver open on behalf of another vendor's GPU */
+	return pci_is_alone(worker.pci, true) || !has_nvml();
+}
+
 static int get_gpu(struct error *err)
 {
-	int r = nvml_open(err);
+	int r = is_alone() ? 0 : nvml_open(err);
 
-	if (r < 0 || worker.gpu)
+	if (r < 0 || worker.gpu || is_alone())
 		return r;
 	return nvml_gpu_open(worker.pci, &worker.gpu, err);
 }
 
 static int get_facts(struct error *err)
 {
+	struct capability unused;
 	int r = get_gpu(err);
 
 	if (r < 0 || worker.has_facts)
 		return r;
-	r = nvml_gpu_facts(worker.gpu, &worker.facts, err);
+	r = worker.gpu ? nvml_gpu_facts(worker.gpu, &worker.facts, err)
+		       : pci_facts(worker.pci, &worker.facts, err);
+	if (r == 0)
+		vf_facts_read(worker.pci, worker.gpu, &worker.facts, &unused);
 	worker.has_facts = r == 0;
 	return r;
+}
+
+/* All mechanisms but VFs speak to NVIDIA's library. */
+static bool is_possible(enum mechanism mechanism)
+{
+	return worker.gpu || mechanism == MECHANISM_VF;
 }
 
 static int observe(struct gpu_seen *ret_seen, struct error *err)
@@ -57,15 +81,19 @@ static int observe(struct gpu_seen *ret_seen, struct error *err)
 	int r = get_facts(err);
 
 	for (int m = 0; m < MECHANISM_N && r == 0; m++)
-		r = mechanism_of((enum mechanism)m)->observe(worker.gpu, &worker.facts, seen, err);
+		if (is_possible((enum mechanism)m))
+			r = mechanism_of((enum mechanism)m)
+				    ->observe(worker.gpu, &worker.facts, seen, err);
 	if (r == 0)
 		*ret_seen = *seen;
 	free(seen);
 	return r;
 }
 
-static int do_list(struct work_answer *answer, struct error *err)
+static int do_list(
+	const struct work_classes *classes, struct work_answer *answer, struct error *err)
 {
+	bool has_library = has_nvml();
 	int n = nvml_open(err);
 
 	if (n == 0)
@@ -74,10 +102,12 @@ static int do_list(struct work_answer *answer, struct error *err)
 		n = nvml_list(answer->list.pci, GPUS_MAX, err);
 	/* looking for all GPUs has opened all: nobody's reset is to wait for that */
 	nvml_close();
-	if (n < 0)
-		return n;
-	answer->list.n = (uint32_t)n;
-	return 0;
+	answer->list.n = n > 0 ? (uint32_t)n : 0;
+	answer->list.n += pci_find_pfs(classes->class,
+		classes->n < WORK_CLASSES_MAX ? classes->n : WORK_CLASSES_MAX, has_library,
+		answer->list.pci + answer->list.n, GPUS_MAX - answer->list.n);
+	/* without NVIDIA's driver a node of other GPUs is whole */
+	return n < 0 && answer->list.n == 0 ? n : 0;
 }
 
 static int do_facts(struct work_answer *answer, struct error *err)
@@ -89,10 +119,17 @@ static int do_facts(struct work_answer *answer, struct error *err)
 	if (r < 0)
 		return r;
 	answer->facts.facts = worker.facts;
-	for (int m = 0; m < MECHANISM_N; m++)
-		mechanism_of((enum mechanism)m)
-			->probe(worker.gpu, &worker.facts, &answer->facts.seen,
-				&answer->facts.capability[m]);
+	for (int m = 0; m < MECHANISM_N; m++) {
+		struct capability *capability = &answer->facts.capability[m];
+
+		if (is_possible((enum mechanism)m))
+			mechanism_of((enum mechanism)m)
+				->probe(worker.gpu, &worker.facts, &answer->facts.seen, capability);
+		else
+			text_copy(capability->text, sizeof(capability->text),
+				"no driver library that Carve speaks to knows this GPU: its "
+				"virtual functions alone can be shared");
+	}
 	return 0;
 }
 
@@ -103,12 +140,26 @@ static bool is_on(const struct gpu_process *process, uint32_t gi, uint32_t ci)
 	       (ci == UINT32_MAX || process->ci == ci || process->ci == UINT32_MAX);
 }
 
+/* Who has the VF open: NVML does not tell it. */
+static int do_vf_users(uint32_t number, struct work_answer *answer, struct error *err)
+{
+	struct gpu_seen *seen = must_alloc(1, sizeof(*seen));
+	int r = worker.has_facts ? 0 : get_facts(err);
+
+	if (r == 0)
+		r = vf_look(worker.pci, NULL, &worker.facts, seen, err);
+	for (uint32_t i = 0; i < seen->vfs.n && r == 0; i++)
+		answer->n_users += seen->vfs.vf[i].number == number && seen->vfs.vf[i].user;
+	free(seen);
+	return r;
+}
+
 static int do_users(const struct work_order *order, struct work_answer *answer, struct error *err)
 {
 	struct gpu_seen *seen = must_alloc(1, sizeof(*seen));
 	int r = get_gpu(err);
 
-	if (r == 0)
+	if (r == 0 && worker.gpu)
 		r = nvml_gpu_processes(worker.gpu, seen, err);
 	for (unsigned i = 0; i < seen->n_processes && r == 0; i++)
 		answer->n_users += is_on(&seen->process[i], order->gi, order->ci);
@@ -116,26 +167,43 @@ static int do_users(const struct work_order *order, struct work_answer *answer, 
 	return r;
 }
 
-static int do_step(const struct step *step, struct work_answer *answer, struct error *err)
+static const struct mechanism_ops *ops_of(const struct step *step)
 {
-	const struct mechanism_ops *ops =
-		mechanism_of(step->kind == STEP_COMPUTE_MODE ? MECHANISM_MPS : MECHANISM_MIG);
-	struct step inverse = step_inverse(step);
-	struct error why = ERROR_NONE;
+	if (step_is_of_vfs(step))
+		return mechanism_of(MECHANISM_VF);
+	return mechanism_of(step->kind == STEP_COMPUTE_MODE ? MECHANISM_MPS : MECHANISM_MIG);
+}
+
+static int run_step(const struct step *step, struct error *err)
+{
 	int r = get_facts(err);
 
-	if (r == 0)
-		r = ops->do_step(worker.gpu, &worker.facts, step, err);
+	if (r < 0)
+		return r;
+	/* VFs come and go while nobody has the GPU open, and NVIDIA's driver is bound anew */
+	if (step->kind == STEP_VF_COUNT)
+		let_go();
+	else if (!worker.gpu && !step_is_of_vfs(step))
+		return error_set(err, -ENOTSUP, "GPU %s has virtual functions only", worker.pci);
+	r = ops_of(step)->do_step(worker.gpu, &worker.facts, step, err);
 	/* modes change the minor and the geometry */
 	if (step->kind < STEP_CREATE)
 		worker.has_facts = false;
+	return r;
+}
+
+static int do_step(const struct step *step, struct work_answer *answer, struct error *err)
+{
+	struct step inverse = step_inverse(step);
+	int r = run_step(step, err);
+
 	if (r < 0)
 		return r;
 	r = observe(&answer->seen, err);
 	if (r == 0)
 		return 0;
 	/* a step that nobody can see the result of has not been done */
-	if (get_facts(&why) < 0 || ops->do_step(worker.gpu, &worker.facts, &inverse, &why) < 0)
+	if (run_step(&inverse, NULL) < 0)
 		return error_prefix(err, -ENOTRECOVERABLE, "it was done, but");
 	return r;
 }
@@ -148,8 +216,12 @@ static bool is_gone(int code)
 static int do_events(struct work_answer *answer, struct error *err)
 {
 	struct nvml_event event[WORK_EVENTS_MAX];
-	int n, r = nvml_open(err);
+	int n, r;
 
+	/* of one that is known from /sys alone there is nothing to be told but that it is there */
+	if (is_alone())
+		return 0;
+	r = nvml_open(err);
 	if (r < 0)
 		return r;
 	r = get_gpu(err);
@@ -183,13 +255,18 @@ static int obey(const struct work_order *order, struct work_answer *answer, stru
 		return error_set(err, -EINVAL, "this worker has no GPU");
 	switch (order->op) {
 	case WORK_LIST:
-		return do_list(answer, err);
+		return do_list(&order->classes, answer, err);
 	case WORK_FACTS:
 		return do_facts(answer, err);
 	case WORK_OBSERVE:
 		return observe(&answer->seen, err);
 	case WORK_USERS:
+		if (order->vf != UINT32_MAX)
+			return do_vf_users(order->vf, answer, err);
 		return do_users(order, answer, err);
+	case WORK_LET_GO:
+		let_go();
+		return 0;
 	case WORK_DO:
 		return do_step(&order->step, answer, err);
 	case WORK_EVENTS:

@@ -19,21 +19,33 @@
 enum { WORKER_FD = 3 };
 
 enum work_op {
-	WORK_LIST,    /* the GPUs of the node (by a worker started for "-"): answer.list */
+	WORK_LIST,    /* the GPUs of the node (by a worker started for "-"): answer.list; those that
+			 no driver library knows are the last */
 	WORK_FACTS,   /* facts and capabilities: answer.facts */
 	WORK_OBSERVE, /* shares, modes and processes: answer.seen */
-	WORK_USERS,   /* processes on one compute instance, GPU instance or GPU: answer.n_users */
+	WORK_USERS,   /* processes on one compute instance, GPU instance or GPU, or that have a VF
+			 open: answer.n_users */
 	WORK_DO,      /* order.step; followed by an observation: answer.seen */
 	WORK_EVENTS,  /* XID and ECC events since the last time, and whether the GPU answers:
 			 answer.events */
-	WORK_MPS,     /* order.mps (by a worker started for "mps:NAME"): answer.mps */
+	WORK_LET_GO, /* of the driver until the next order: somebody else must have the GPU alone */
+	WORK_MPS,    /* order.mps (by a worker started for "mps:NAME"): answer.mps */
+};
+
+/* Of WORK_LIST: which PCI devices with VFs count as GPUs beside displays and accelerators. */
+enum { WORK_CLASSES_MAX = 8 };
+struct work_classes {
+	uint32_t n;
+	uint16_t class[WORK_CLASSES_MAX];
 };
 
 struct work_order {
 	uint64_t number; /* comes back in the answer */
 	enum work_op op;
 	uint32_t gi, ci; /* of WORK_USERS; UINT32_MAX: all */
+	uint32_t vf;	 /* of WORK_USERS: number of the VF that is asked for; UINT32_MAX: none */
 	union {
+		struct work_classes classes;
 		struct step step;
 		struct mps_order mps;
 	};

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * us --fork--> a go-between --fork--> the child, which is nobody's and need not be waited for
+ *   '<------------ pipe: result, output -----'
+ *
+ * The child may outlive us, our worker and the daemon. The lock that it has is how a later one
+ * finds it: flock(2) ends with the process, however that ends.
+ */
+#include "driver/sysfs_write.h"
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/io.h"
+#include "base/text.h"
+#include "driver/root.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { CHILD_PIPE = 3, OUTPUT_MAX = 4096 };
+
+/* What the child answers; its output follows. */
+struct answer {
+	int result;
+	int is_ours; /* nothing was done */
+};
+
+static int open_device(const char *pci)
+{
+	AUTO_FREE char *path = must_asprintf("/sys/bus/pci/devices/%s", pci);
+
+	return root_openat(path, O_RDONLY | O_DIRECTORY);
+}
+
+int sysfs_pending(const char *pci, int32_t *ret_pid)
+{
+	AUTO_FREE char *directory = must_asprintf("%s/sys/bus/pci/devices/%s", root_path(), pci);
+	AUTO_FCLOSE FILE *locks = fopen("/proc/locks", "re");
+	struct stat st;
+	char line[256];
+
+	if (!locks || stat(directory, &st) < 0)
+		return 0;
+	while (fgets(line, sizeof(line), locks)) {
+		unsigned major_hex, minor_hex;
+		unsigned long long inode;
+		int pid;
+
+		/* "1: FLOCK  ADVISORY  WRITE 4711 00:05:1 0 EOF" */
+		if (sscanf(line, "%*d: FLOCK %*s WRITE %d %x:%x:%llu", &pid, &major_hex, &minor_hex,
+			    &inode) != 4 ||
+			inode != st.st_ino || makedev(major_hex, minor_hex) != st.st_dev)
+			continue;
+		*ret_pid = pid;
+		return 1;
+	}
+	return 0;
+}
+
+static void child_main(const char *pci, sysfs_work work, const void *context, int to)
+{
+	struct answer answer = { 0 };
+	AUTO_BUF output = { 0 };
+	int lock;
+
+	setsid();
+	dup2(to, CHILD_PIPE);
+	close_from(CHILD_PIPE + 1);
+	lock = open_device(pci);
+	answer.is_ours = 1;
+	if (lock < 0)
+		answer.result = lock;
+	else if (flock(lock, LOCK_EX | LOCK_NB) < 0)
+		answer.result = errno == EWOULDBLOCK ? -EALREADY : -errno;
+	else {
+		answer.is_ours = 0;
+		answer.result = work(context, &output);
+	}
+	/* the next one may begin when we are read: not before */
+	if (lock >= 0)
+		close(lock);
+	if (write_all(CHILD_PIPE, &answer, sizeof(answer)) == 0)
+		write_all(CHILD_PIPE, buf_text(&output),
+			output.length < OUTPUT_MAX ? output.length : OUTPUT_MAX);
+	_exit(0);
+}
+
+/* The read end of the child's pipe. */
+static int start(const char *pci, sysfs_work work, const void *context, struct error *err)
+{
+	int fds[2], status;
+	pid_t between;
+
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return error_set(err, -errno, "cannot make a pipe: %m");
+	between = fork();
+	if (between < 0) {
+		int r = error_set(err, -errno, "cannot start a process: %m");
+
+		close(fds[0]);
+		close(fds[1]);
+		return r;
+	}
+	if (between == 0) {
+		pid_t child = fork();
+
+		if (child == 0)
+			child_main(pci, work, context, fds[1]);
+		_exit(child < 0);
+	}
+	close(fds[1]);
+	while (waitpid(between, &status, 0) < 0 && errno == EINTR)
+		;
+	return fds[0];
+}
+
+/* All that the child says until it ends: false where the deadline passed first. */
+static bool read_until(int fd, uint64_t until_ns, struct buf *ret_said)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	char chunk[1024];
+
+	for (;;) {
+		uint64_t now = now_ns();
+		ssize_t n;
+
+		if (now >= until_ns)
+			return false;
+		if (poll(&p, 1, (int)((until_ns - now) / 1000000) + 1) <= 0)
+			continue;
+		n = read(fd, chunk, sizeof(chunk));
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return true;
+		buf_add_n(ret_said, chunk, (size_t)n);
+	}
+}
+
+static int refuse(const char *pci, int code, struct error *err)
+{
+	int32_t pid;
+
+	if (code != -EALREADY) {
+		errno = -code;
+		return error_set(err, code, "cannot open the directory of PCI device %s: %m", pci);
+	}
+	if (sysfs_pending(pci, &pid))
+		return error_set(err, code,
+			"the kernel has not come back from an earlier change of the virtual "
+			"functions of %s (process %d waits for it): close the virtual machines "
+			"that have one open, then try again",
+			pci, (int)pid);
+	return error_set(err, code,
+		"an earlier change of the virtual functions of %s was under way: try again", pci);
+}
+
+int sysfs_run(const char *pci, const char *what, sysfs_work work, const void *context,
+	uint64_t deadline_ns, struct buf *output, struct error *err)
+{
+	AUTO_CLOSE int fd = start(pci, work, context, err);
+	AUTO_BUF said = { 0 };
+	struct answer answer;
+	char text[DURATION_TEXT_MAX];
+
+	if (fd < 0)
+		return fd;
+	if (!read_until(fd, now_ns() + deadline_ns, &said))
+		return error_set(err, -ETIMEDOUT,
+			"the kernel has not come back within %s while %s: it goes on waiting, "
+			"mostly for a virtual machine that has one open; it is done when that ends",
+			duration_text(deadline_ns, text), what);
+	if (said.length < sizeof(answer))
+		return error_set(err, -EIO, "a process was killed while %s", what);
+	memcpy(&answer, said.text, sizeof(answer));
+	if (answer.is_ours)
+		return refuse(pci, answer.result, err);
+	if (output)
+		buf_add_n(output, said.text + sizeof(answer), said.length - sizeof(answer));
+	return answer.result;
+}
+
+struct writing {
+	const char *path, *text;
+};
+
+static int write_one(const void *context, struct buf *output)
+{
+	const struct writing *writing = context;
+	AUTO_CLOSE int fd = root_openat(writing->path, O_WRONLY);
+	size_t length = strlen(writing->text);
+
+	if (fd < 0)
+		return fd;
+	/* One write is one order: to go on where it took less would be another */
+	return write(fd, writing->text, length) < 0 ? -errno : 0;
+}
+
+int sysfs_write(const char *pci, const char *path, const char *text, uint64_t deadline_ns,
+	struct error *err)
+{
+	const struct writing writing = { path, text };
+	AUTO_FREE char *what = must_asprintf("'%s' is written to %s", text, path);
+	int r = sysfs_run(pci, what, write_one, &writing, deadline_ns, NULL, err);
+
+	if (r < 0 && r != -ETIMEDOUT && r != -EALREADY) {
+		errno = -r;
+		error_set(err, r, "cannot write '%s' to %s: %m", text, path);
+	}
+	return r;
+}

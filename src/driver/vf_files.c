@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The files of PCI devices, as far as all kinds of VFs read and write them. */
+#include "base/cleanup.h"
+#include "base/text.h"
+#include "driver/root.h"
+#include "driver/sysfs_write.h"
+#include "driver/vf_kind.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+static char *path_of(const char *pci, const char *file)
+{
+	return must_asprintf("/sys/bus/pci/devices/%s/%s", pci, file);
+}
+
+int vf_link(const char *pci, const char *name, char *ret_text, size_t size)
+{
+	AUTO_FREE char *path = path_of(pci, name);
+	AUTO_FREE char *whole = must_asprintf("%s%s", root_path(), path);
+	char target[PATH_MAX];
+	ssize_t n = readlink(whole, target, sizeof(target) - 1);
+	const char *last;
+
+	if (n < 0)
+		return -errno;
+	target[n] = '\0';
+	last = strrchr(target, '/');
+	return text_copy(ret_text, size, last ? last + 1 : target);
+}
+
+int vf_read(const char *pci, const char *file, char *ret_text, size_t size)
+{
+	AUTO_FREE char *path = path_of(pci, file);
+	AUTO_FREE char *text = NULL;
+	int r = root_read(path, &text);
+	size_t length;
+
+	if (r < 0)
+		return r;
+	length = strcspn(text, "\n");
+	while (length > 0 && text[length - 1] == ' ')
+		length--;
+	text[length] = '\0';
+	return text_copy(ret_text, size, text);
+}
+
+int vf_read_number(const char *pci, const char *file, uint64_t *ret_value)
+{
+	char text[32];
+	int r = vf_read(pci, file, text, sizeof(text));
+
+	return r < 0 ? r : parse_u64(text, ret_value);
+}
+
+bool vf_has(const char *pci, const char *file)
+{
+	AUTO_FREE char *path = path_of(pci, file);
+	AUTO_FREE char *whole = must_asprintf("%s%s", root_path(), path);
+	struct stat st;
+
+	return lstat(whole, &st) == 0;
+}
+
+int vf_write(const char *pf, const char *pci, const char *file, const char *text, struct error *err)
+{
+	AUTO_FREE char *path = path_of(pci, file);
+
+	return sysfs_write(pf, path, text, VF_DEADLINE_NS, err);
+}
+
+int vf_address(const char *pci, uint32_t number, char ret_pci[PCI_ADDRESS_MAX])
+{
+	char name[24];
+
+	snprintf(name, sizeof(name), "virtfn%u", number);
+	return vf_link(pci, name, ret_pci, PCI_ADDRESS_MAX);
+}
+
+uint32_t vf_count(const char *pci)
+{
+	char unused[PCI_ADDRESS_MAX];
+	uint32_t n = 0;
+
+	/* they are numbered without a gap, and come and go from the ends */
+	while (n < UINT16_MAX && vf_address(pci, n, unused) == 0)
+		n++;
+	return n;
+}
