@@ -19,7 +19,7 @@ static void say_offer(const struct gpu *gpu, const struct placement *placement, 
 		buf_add(text, "free as a whole");
 		return;
 	case PLACE_MPS: /* mps_say_offer() */
-	case PLACE_VF:	/* vf_explain() */
+	case PLACE_VF:	/* place_vf_explain() */
 		return;
 	case PLACE_CACHED:
 		buf_addf(text, "%s is there, idle",
@@ -145,7 +145,7 @@ char *place_explain(
 		return buf_take(&text);
 	}
 	if (wish.may_vf) {
-		vf_explain(&wish, r == 0 ? &chosen[0] : NULL, &text);
+		place_vf_explain(&wish, r == 0 ? &chosen[0] : NULL, &text);
 		if (r != 0)
 			buf_addf(&text, "\n%s", err.text);
 		return buf_take(&text);

@@ -56,4 +56,4 @@ int vf_place(struct wish *wish, struct placement *ret_placement, struct error *e
 bool vf_could_place(struct wish *wish, unsigned g);
 int vf_refuse(struct wish *wish, const struct vf_offer *offers, struct error *err);
 /* One line for each GPU; `chosen` may be NULL. */
-void vf_explain(struct wish *wish, const struct placement *chosen, struct buf *text);
+void place_vf_explain(struct wish *wish, const struct placement *chosen, struct buf *text);

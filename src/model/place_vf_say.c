@@ -328,7 +328,7 @@ static void say_offer(const struct gpu *gpu, const struct vf_offer *offer, struc
 		buf_addf(text, "; %u more have room behind it", offer->left);
 }
 
-void vf_explain(struct wish *wish, const struct placement *chosen, struct buf *text)
+void place_vf_explain(struct wish *wish, const struct placement *chosen, struct buf *text)
 {
 	for (unsigned g = 0; g < wish->n_gpus; g++) {
 		struct vf_offer offer;
