@@ -41,6 +41,24 @@ static void check_manager(struct doctor *doctor)
 	}
 }
 
+/* What the driver itself says: that it is not the one for hosts, or in the mode for mediated
+ * devices. */
+static void check_mode(struct doctor *doctor, const struct vm_gpu *gpu)
+{
+	const struct driver_look *look = doctor->driver;
+
+	for (unsigned i = 0; i < look->n_gpus; i++) {
+		const struct gpu_look *told = &look->gpu[i];
+		struct doctor_finding *found;
+
+		if (!text_eq(told->pci, gpu->pci) || told->result < 0 ||
+			told->vfs.answer != CAPABILITY_NO)
+			continue;
+		found = finding(doctor, DOCTOR_BAD, "%s: %s", gpu->name, told->vfs.text);
+		finding_wanted(found, "host vGPU mode \"SR-IOV\" ('nvidia-smi -q' tells it)");
+	}
+}
+
 /* Of a simulated or recorded node, systemd knows nothing. */
 static void check_services(struct doctor *doctor)
 {
@@ -135,7 +153,9 @@ void check_vgpu(struct doctor *doctor)
 		return;
 	check_services(doctor);
 	for (unsigned i = 0; i < vm->n; i++) {
-		if (is_nvidias(&vm->gpu[i]) && vm->gpu[i].total > 0)
-			check_clients(doctor, &vm->gpu[i]);
+		if (!is_nvidias(&vm->gpu[i]) || vm->gpu[i].total <= 0)
+			continue;
+		check_mode(doctor, &vm->gpu[i]);
+		check_clients(doctor, &vm->gpu[i]);
 	}
 }

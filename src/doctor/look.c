@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "driver/nvml.h"
 #include "driver/process.h"
+#include "driver/vf.h"
 #include "mechanism/mechanism.h"
 
 #include <errno.h>
@@ -47,6 +48,7 @@ static void look_gpu(struct driver_look *look, struct gpu_look *gpu)
 		r = nvml_gpu_facts(nvml, &gpu->facts, &err);
 	note(r, &err, &gpu->result, gpu->text);
 	if (r == 0) {
+		vf_facts_read(gpu->pci, nvml, &gpu->facts, &gpu->vfs);
 		note(observe(nvml, gpu, &err), &err, &gpu->seen_result, gpu->seen_text);
 		gpu->persistence = nvml_gpu_persistence(nvml);
 	}

@@ -49,6 +49,9 @@ TEST(host_of_vgpus_is_well_with_and_without_vfs_and_those_are_no_gpus)
 	CHECK_EQ(count(doctor, "bus", "GPU "), 3);
 	CHECK_EQ(count(doctor, "sriov", "can have 32 VFs, and has 0"), 3);
 	CHECK_EQ(count(doctor, "vgpu", "makes VFs"), 1);
+	CHECK_EQ(count(doctor, "licence", "vGPUs of series C (NVIDIA "), 1);
+	CHECK_EQ(count(doctor, "licence", "vGPUs of series Q (NVIDIA L40S-"), 1);
+	CHECK_EQ(count(doctor, "licence", "not seen from here"), 1);
 	CHECK_EQ(count(doctor, "guest", "at NUMA node 1, with their VFs: 0000:61:00.0, "), 1);
 	doctor_free(doctor);
 	if (system("sriov-manage -e 0 >&2") != 0)
