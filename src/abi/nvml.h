@@ -443,6 +443,7 @@ _Static_assert(
 /* ---- vGPUs ---- */
 
 typedef unsigned int nvmlVgpuTypeId_t;
+typedef unsigned int nvmlVgpuInstance_t; /* one that a virtual machine has */
 
 #define NVML_VGPU_NAME_BUFFER_SIZE	64
 #define INVALID_GPU_INSTANCE_PROFILE_ID 0xffffffffu

@@ -522,8 +522,6 @@ typedef struct {
 
 /* ---- vGPUs ---- */
 
-typedef unsigned int nvmlVgpuInstance_t; /* one that a virtual machine has */
-
 #define NVML_GRID_LICENSE_BUFFER_SIZE 128
 #define INVALID_GPU_INSTANCE_ID	      0xffffffffu
 

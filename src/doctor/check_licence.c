@@ -20,6 +20,36 @@ static void count_types(const struct vf_facts *facts, struct series *series)
 	}
 }
 
+/* Guests ask for their licences themselves; what they got, the driver tells of those that run. */
+static void check_guests(struct doctor *doctor)
+{
+	static const char *const in_guest =
+		"in the guest: 'nvidia-smi -q | grep -i licen' tells, nvidia-gridd's log tells why";
+	const struct driver_look *look = doctor->driver;
+	unsigned n = 0, n_unlicensed = 0;
+	struct doctor_finding *found;
+
+	for (unsigned i = 0; i < look->n_gpus; i++) {
+		n += look->gpu[i].n_vgpus;
+		n_unlicensed += look->gpu[i].n_unlicensed;
+	}
+	if (n == 0) {
+		finding_how(finding(doctor, DOCTOR_OK,
+				    "whether a guest has its licence is seen once it runs: its own "
+				    "driver asks for it"),
+			"%s", in_guest);
+	} else if (n_unlicensed == 0) {
+		finding(doctor, DOCTOR_OK, "the guests of all %u vGPUs have their licence", n);
+	} else {
+		found = finding(doctor, DOCTOR_WARN,
+			"of %u vGPUs that virtual machines have, %u are without a licence now", n,
+			n_unlicensed);
+		finding_wanted(found, "licensed, or soon to be: a guest that has just started asks "
+				      "within minutes");
+		finding_how(found, "%s", in_guest);
+	}
+}
+
 void check_licence(struct doctor *doctor)
 {
 	static const char letters[] = "ABCQ";
@@ -37,10 +67,5 @@ void check_licence(struct doctor *doctor)
 			series.example->name, vf_licence(*letter), vf_unlicensed(*letter));
 	}
 	if (found)
-		finding_how(
-			finding(doctor, DOCTOR_OK,
-				"whether a guest has its licence is not seen from here: its own "
-				"driver asks for it"),
-			"in the guest: 'nvidia-smi -q | grep -i licen' tells, nvidia-gridd's log "
-			"tells why");
+		check_guests(doctor);
 }

@@ -52,7 +52,7 @@ static void check_mode(struct doctor *doctor, const struct vm_gpu *gpu)
 		struct doctor_finding *found;
 
 		if (!text_eq(told->pci, gpu->pci) || told->result < 0 ||
-			told->vfs.answer != CAPABILITY_NO)
+			told->vfs.answer != CAPABILITY_NO || !*told->vfs.text)
 			continue;
 		found = finding(doctor, DOCTOR_BAD, "%s: %s", gpu->name, told->vfs.text);
 		finding_wanted(found, "host vGPU mode \"SR-IOV\" ('nvidia-smi -q' tells it)");

@@ -5,6 +5,7 @@
 #include "base/io.h"
 #include "base/text.h"
 #include "driver/nvml.h"
+#include "driver/nvml_vgpu.h"
 #include "driver/process.h"
 #include "driver/vf.h"
 #include "mechanism/mechanism.h"
@@ -49,6 +50,7 @@ static void look_gpu(struct driver_look *look, struct gpu_look *gpu)
 	note(r, &err, &gpu->result, gpu->text);
 	if (r == 0) {
 		vf_facts_read(gpu->pci, nvml, &gpu->facts, &gpu->vfs);
+		nvml_vgpu_licences(nvml, &gpu->n_vgpus, &gpu->n_unlicensed, NULL);
 		note(observe(nvml, gpu, &err), &err, &gpu->seen_result, gpu->seen_text);
 		gpu->persistence = nvml_gpu_persistence(nvml);
 	}

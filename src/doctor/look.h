@@ -16,8 +16,9 @@ struct gpu_look {
 	int result; /* of opening it and asking for its facts */
 	char text[LOOK_TEXT_MAX];
 	struct gpu_facts facts;
-	struct capability vfs; /* whether VFs can be made of it */
-	int seen_result;       /* of asking for its instances and processes */
+	struct capability vfs;		/* whether VFs can be made of it */
+	unsigned n_vgpus, n_unlicensed; /* that run, as far as the driver tells */
+	int seen_result;		/* of asking for its instances and processes */
 	char seen_text[LOOK_TEXT_MAX];
 	struct gpu_seen seen;
 	int persistence; /* 1, 0 or negative errno */

@@ -118,3 +118,24 @@ int nvml_vgpu_set_mixed(struct nvml_gpu *gpu, bool is_mixed, struct error *err)
 			is_mixed ? "mix" : "separate");
 	return r;
 }
+
+int nvml_vgpu_licences(
+	struct nvml_gpu *gpu, unsigned *ret_n, unsigned *ret_n_unlicensed, struct error *err)
+{
+	nvmlVgpuInstance_t vgpus[VFS_MAX];
+	unsigned n = VFS_MAX, n_unlicensed = 0;
+	nvmlReturn_t code = nvml.nvmlDeviceGetActiveVgpus(gpu->device, &n, vgpus);
+
+	if (code != NVML_SUCCESS)
+		return nvml_fail(code, err, "GPU %s does not tell its vGPUs", gpu->pci);
+	for (unsigned i = 0; i < n && i < VFS_MAX; i++) {
+		unsigned licensed = 1;
+
+		n_unlicensed += nvml.nvmlVgpuInstanceGetLicenseStatus(vgpus[i], &licensed) ==
+					NVML_SUCCESS &&
+				!licensed;
+	}
+	*ret_n = n;
+	*ret_n_unlicensed = n_unlicensed;
+	return 0;
+}

@@ -15,3 +15,7 @@ bool nvml_vgpu_may_mix(struct nvml_gpu *gpu);
  */
 int nvml_vgpu_mixed(struct nvml_gpu *gpu, bool *ret_mixed, struct error *err);
 int nvml_vgpu_set_mixed(struct nvml_gpu *gpu, bool is_mixed, struct error *err);
+/* The vGPUs that virtual machines have now: how many, and how many of their guests have not told
+ * the driver of a licence (yet). */
+int nvml_vgpu_licences(
+	struct nvml_gpu *gpu, unsigned *ret_n, unsigned *ret_n_unlicensed, struct error *err);
