@@ -113,7 +113,8 @@ static const char *how_to_end(const struct process_info *info, char *ret_text, s
 	return ret_text;
 }
 
-/* Only where VFs are still to be turned on: then sriov-manage wants the GPU for itself. */
+/* Only where VFs are still to be turned on: then sriov-manage wants the GPU for itself. That
+ * others' processes are told to root only, check_users() says. */
 static void check_clients(struct doctor *doctor, const struct vm_gpu *gpu)
 {
 	AUTO_FREE char *node = node_of(gpu);
@@ -133,10 +134,6 @@ static void check_clients(struct doctor *doctor, const struct vm_gpu *gpu)
 				      "\"Cannot obtain unbindLock\"");
 		finding_how(found, "%s", how_to_end(&info, how, sizeof(how)));
 	}
-	if (n > 0 && !doctor->is_root)
-		finding_how(finding(doctor, DOCTOR_UNSEEN, "%s: other users' processes on it",
-				    gpu->name),
-			"run 'carve doctor' as root");
 }
 
 void check_vgpu(struct doctor *doctor)

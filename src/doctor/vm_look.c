@@ -228,7 +228,7 @@ static long function_number(const char *pci, unsigned *ret_domain)
 
 	if (sscanf(pci, "%x:%x:%x.%x", ret_domain, &bus, &device, &function) != 4)
 		return -1;
-	return (long)(bus * FUNCTIONS_PER_BUS + device * 8 + function);
+	return (long)bus * FUNCTIONS_PER_BUS + device * 8 + function;
 }
 
 static bool is_at(const struct vm_gpu *gpu, const char *pci)
