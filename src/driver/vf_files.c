@@ -6,6 +6,7 @@
 #include "driver/sysfs_write.h"
 #include "driver/vf_kind.h"
 
+#include <dirent.h>
 #include <limits.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -80,11 +81,13 @@ int vf_address(const char *pci, uint32_t number, char ret_pci[PCI_ADDRESS_MAX])
 
 uint32_t vf_count(const char *pci)
 {
-	char unused[PCI_ADDRESS_MAX];
+	AUTO_FREE char *path = must_asprintf("%s/sys/bus/pci/devices/%s", root_path(), pci);
+	DIR *dir = opendir(path);
 	uint32_t n = 0;
 
-	/* they are numbered without a gap, and come and go from the ends */
-	while (n < UINT16_MAX && vf_address(pci, n, unused) == 0)
-		n++;
+	for (struct dirent *entry; dir && (entry = readdir(dir));)
+		n += text_starts(entry->d_name, "virtfn");
+	if (dir)
+		closedir(dir);
 	return n;
 }

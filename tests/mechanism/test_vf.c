@@ -8,6 +8,7 @@
 
 #define L40S "0000:41:00.0"
 #define H100 "0000:c1:00.0"
+#define ALL  ((UINT64_C(1) << gpu.facts.vf.total) - 1)
 
 static struct gpu gpu;
 /* The last facts and the last look. */
@@ -49,7 +50,7 @@ static struct step step_set(uint64_t mask, const char *type)
 #define CHECK_STEP(child, step)                                                                    \
 	CHECK_SAY(ask_do((child), (step)) == 0, "%d: %s", answer.result, answer.text)
 
-/* A worker for a GPU whose VFs are on and free; MIG as wanted. */
+/* A worker for a GPU whose VFs are on and free. */
 static struct child begin(const char *pci)
 {
 	struct child child;
@@ -57,8 +58,10 @@ static struct child begin(const char *pci)
 	sim("inject --clear");
 	child = start(pci);
 	get_facts(&child);
-	CHECK_STEP(&child, step_count(gpu.seen.vfs.count, 0));
-	CHECK_STEP(&child, step_count(0, gpu.facts.vf.total));
+	if (gpu.seen.vfs.count)
+		CHECK_STEP(&child, step_set(ALL, NULL));
+	else
+		CHECK_STEP(&child, step_count(0, gpu.facts.vf.total));
 	return child;
 }
 
