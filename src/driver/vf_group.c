@@ -1,57 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * IOMMU groups: devices that the hardware cannot keep apart. VFIO gives none of a group's devices
- * to anybody as long as another member has a driver that is not VFIO's own; bridges do not count.
- */
-#include "base/cleanup.h"
+/* Which IOMMU groups the VFs are in, and whether VFIO gives those to anybody. */
 #include "base/text.h"
-#include "driver/root.h"
+#include "driver/iommu.h"
 #include "driver/vf_kind.h"
 
-#include <dirent.h>
-#include <stdio.h>
-
-enum { CLASS_BRIDGE = 0x06 };
-
-static bool is_harmless(const char *pci)
-{
-	int64_t class = 0;
-	char driver[32];
-
-	pci_driver(pci, driver, sizeof(driver));
-	/* "vfio-dev": a driver that hands it out itself, as NVIDIA's does */
-	return !driver[0] || strstr(driver, "vfio") || text_eq(driver, "pcieport") ||
-	       text_eq(driver, "pci-stub") || vf_has(pci, "vfio-dev") ||
-	       (pci_number(pci, "class", &class) == 0 && class >> 16 == CLASS_BRIDGE);
-}
+/* A root port without access control has all VFs of a GPU behind it, and more. */
+enum { MEMBERS_MAX = 2 * VFS_MAX };
 
 /* No other member keeps VFIO from it. */
 static bool is_viable(const struct vf *vf)
 {
-	AUTO_FREE char *path =
-		must_asprintf("%s/sys/kernel/iommu_groups/%d/devices", root_path(), vf->group);
-	DIR *dir = opendir(path);
-	bool viable = true;
+	char member[MEMBERS_MAX][PCI_ADDRESS_MAX];
+	unsigned n = iommu_members(vf->group, member, MEMBERS_MAX);
 
-	for (struct dirent *entry; dir && viable && (entry = readdir(dir));)
-		viable = entry->d_name[0] == '.' || text_eq(entry->d_name, vf->pci) ||
-			 is_harmless(entry->d_name);
-	if (dir)
-		closedir(dir);
-	return viable;
+	for (unsigned i = 0; i < n; i++) {
+		if (!text_eq(member[i], vf->pci) && iommu_member_is_in_the_way(member[i]))
+			return false;
+	}
+	return true;
 }
 
 void vf_find_groups(struct vfs_seen *vfs)
 {
 	for (uint32_t i = 0; i < vfs->n; i++) {
 		struct vf *vf = &vfs->vf[i];
-		char text[16];
-		uint32_t group;
 
-		if (vf_link(vf->pci, "iommu_group", text, sizeof(text)) < 0 ||
-			parse_u32(text, &group) < 0 || group > INT32_MAX)
-			continue;
-		vf->group = (int32_t)group;
-		vf->is_viable = is_viable(vf);
+		vf->group = iommu_group(vf->pci);
+		vf->is_viable = vf->group >= 0 && is_viable(vf);
 	}
 }

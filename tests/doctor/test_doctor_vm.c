@@ -146,6 +146,26 @@ TEST(nothing_is_grave_where_nobody_runs_virtual_machines)
 	leave(doctor);
 }
 
+TEST(class_of_the_configuration_counts_as_gpu)
+{
+	struct tree tree = tree_well();
+	struct doctor *doctor;
+
+	tree.vendor = 0x1b36;
+	tree.device = 0x0010;
+	tree.class = 0x010802;
+	tree.driver = "nvme";
+	tree.has_monitor = tree.has_manager = false;
+	doctor = look_at(&tree);
+	CHECK_EQ(count(doctor, NULL, DOCTOR_OK), 0);
+	doctor_free(doctor);
+	tree_put("/etc/carve/carved.yaml", "vf:\n  classes: [\"0108\"]\n");
+	doctor = look_again();
+	CHECK(find(doctor, "sriov", "GPU 0000:41:00.0 (1b36:0010) can have 32 VFs, and has 4"));
+	CHECK_EQ(count(doctor, NULL, DOCTOR_UNSEEN), 0);
+	leave(doctor);
+}
+
 TEST(iommu_that_the_kernel_leaves_off_is_told_with_the_option)
 {
 	struct tree tree = tree_well();
