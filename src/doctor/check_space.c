@@ -27,6 +27,15 @@ static bool list_homeless(const struct pci_sriov *sriov, struct buf *ret_list)
 	return ret_list->length > 0 || n_placed == 0;
 }
 
+static bool is_prefetchable(const struct pci_sriov *sriov)
+{
+	for (unsigned i = 0; i < PCI_VF_BARS; i++) {
+		if (sriov->bar_is_prefetchable[i])
+			return true;
+	}
+	return false;
+}
+
 static void say_needed(struct doctor_finding *found, const struct vm_gpu *gpu)
 {
 	uint64_t one = vm_gpu_bar_bytes(gpu);
@@ -49,7 +58,7 @@ static void say_needed(struct doctor_finding *found, const struct vm_gpu *gpu)
 			"%s of memory space for them (%u VFs of %s); the bridge %s above has %s "
 			"free",
 			all, gpu->sriov.total, each, bridge,
-			size_text(pci_window_free(bridge), there));
+			size_text(pci_window_free(bridge, is_prefetchable(&gpu->sriov)), there));
 	else
 		finding_wanted(found, "%s of memory space for them (%u VFs of %s)", all,
 			gpu->sriov.total, each);

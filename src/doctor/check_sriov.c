@@ -13,10 +13,7 @@ enum { CLASS_VGA = 0x0300, GUC_SUBMISSION = 1 };
 void check_vms(struct doctor *doctor)
 {
 	const struct vm_look *vm = doctor->vm;
-	unsigned n_vfs = 0;
 
-	for (unsigned i = 0; i < vm->n; i++)
-		n_vfs += vm->gpu[i].n_vfs;
 	if (vm->n == 0)
 		finding(doctor, DOCTOR_OK,
 			"%s is here for virtual machines, but no GPU that can have virtual "
@@ -24,7 +21,7 @@ void check_vms(struct doctor *doctor)
 			vm->monitor);
 	else if (*vm->monitor)
 		finding(doctor, DOCTOR_OK, "%s is here for virtual machines", vm->monitor);
-	else if (n_vfs == 0 && !vm->has_manager)
+	else if (vm_gravest(vm) == DOCTOR_OK)
 		finding(doctor, DOCTOR_OK,
 			"nothing here runs virtual machines (no QEMU, libvirt or "
 			"cloud-hypervisor): what follows about VFs matters once something shall");

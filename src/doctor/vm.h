@@ -32,8 +32,9 @@ struct vm_gpu {
 };
 
 struct vm_look {
-	char monitor[64]; /* a program that runs virtual machines; "" none found */
-	bool has_manager; /* NVIDIA's sriov-manage is here */
+	char monitor[64];   /* a program that runs virtual machines; "" none found */
+	bool is_configured; /* carved.yaml says what else counts as a GPU with VFs */
+	bool has_manager;   /* NVIDIA's sriov-manage is here */
 	char manager[512];
 	struct iommu iommu;
 	unsigned n;

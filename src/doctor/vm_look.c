@@ -150,6 +150,7 @@ static void look_gpus(struct vm_look *look)
 	struct config_vf config;
 
 	config_look(&config);
+	look->is_configured = config.n_classes > 0;
 	for (struct dirent *entry; dir && look->n < GPUS_MAX && (entry = readdir(dir));) {
 		if (entry->d_name[0] != '.')
 			look->n += look_gpu(entry->d_name, &config, &look->gpu[look->n]);
@@ -207,7 +208,7 @@ enum doctor_verdict vm_gravest(const struct vm_look *look)
 		if (look->gpu[i].n_vfs > 0)
 			return DOCTOR_BAD;
 	}
-	if (look->has_manager)
+	if (look->has_manager || look->is_configured)
 		return DOCTOR_BAD;
 	return *look->monitor ? DOCTOR_WARN : DOCTOR_OK;
 }

@@ -96,11 +96,15 @@ static uint64_t taken_by(const char *address, const struct pci_range *window)
 	return taken;
 }
 
-static uint64_t free_of(const char *bridge, const struct pci_range *window)
+uint64_t pci_window_free(const char *bridge, bool is_prefetchable)
 {
 	AUTO_FREE char *path = must_asprintf("%s/sys/bus/pci/devices", root_path());
-	DIR *dir = pci_range_is_placed(window) ? opendir(path) : NULL;
+	struct pci_range range[PCI_RANGES_MAX];
+	const struct pci_range *window =
+		&range[is_prefetchable ? RANGE_WINDOW_PREFETCHABLE : RANGE_WINDOW_MEMORY];
+	unsigned n = pci_ranges(bridge, range);
 	uint64_t taken = 0, size = pci_range_size(window);
+	DIR *dir = n > RANGE_WINDOW_PREFETCHABLE && size ? opendir(path) : NULL;
 
 	for (struct dirent *entry; dir && (entry = readdir(dir));) {
 		char parent[PCI_ADDRESS_MAX];
@@ -112,21 +116,6 @@ static uint64_t free_of(const char *bridge, const struct pci_range *window)
 	if (dir)
 		closedir(dir);
 	return taken < size ? size - taken : 0;
-}
-
-uint64_t pci_window_free(const char *bridge)
-{
-	struct pci_range range[PCI_RANGES_MAX];
-	uint64_t most = 0;
-
-	if (pci_ranges(bridge, range) <= RANGE_WINDOW_PREFETCHABLE)
-		return 0;
-	for (unsigned i = RANGE_WINDOW_MEMORY; i <= RANGE_WINDOW_PREFETCHABLE; i++) {
-		uint64_t here = free_of(bridge, &range[i]);
-
-		most = here > most ? here : most;
-	}
-	return most;
 }
 
 int pci_last_bus(const char *bridge)

@@ -28,9 +28,10 @@ uint64_t pci_range_size(const struct pci_range *range);
 /* The bridge above it; -ENOENT on a root bus. */
 int pci_parent(const char *address, char ret_parent[PCI_ADDRESS_MAX]);
 /*
- * What is free in the roomier of a bridge's windows of memory (plain and prefetchable): the window
- * without what the devices behind it have of it. An upper limit, as what is free may be in pieces.
+ * What is free in a bridge's window of memory, the prefetchable one (above 4 GiB, where big BARs
+ * lie) or the plain one: the window without what the devices behind it have of it. An upper limit,
+ * as what is free may be in pieces.
  */
-uint64_t pci_window_free(const char *bridge);
+uint64_t pci_window_free(const char *bridge, bool is_prefetchable);
 /* The last bus number that is behind it; negative errno. */
 int pci_last_bus(const char *bridge);

@@ -88,6 +88,7 @@ int pci_sriov_read(const char *pci, struct pci_sriov *ret)
 	for (unsigned i = 0; i < PCI_VF_BARS; i++) {
 		uint32_t bar = pci_config_u32(&config, base + SRIOV_BAR + 4 * i);
 
+		sriov.bar_is_prefetchable[i] = bar & 8;
 		/* bit 0: I/O; bits 1 and 2: 2 is 64 bits wide, its upper half in the next one */
 		if ((bar & 7) == 4 && i + 1 < PCI_VF_BARS)
 			sriov.bar_is_64[i++] = true;

@@ -24,7 +24,8 @@ struct pci_sriov {
 	/* Of one VF; 0 where there is none. The upper half of a 64-bit BAR has 0. */
 	uint64_t bar_size[PCI_VF_BARS];
 	bool bar_is_64[PCI_VF_BARS];
-	bool bar_is_placed[PCI_VF_BARS]; /* the kernel found room for those of all VFs */
+	bool bar_is_prefetchable[PCI_VF_BARS]; /* it may lie in a bridge's window for such */
+	bool bar_is_placed[PCI_VF_BARS];       /* the kernel found room for those of all VFs */
 };
 
 /*
