@@ -26,7 +26,7 @@ const char *completion_lister(enum argument_kind kind)
 
 enum argument_kind completion_value_kind(const struct request_option_row *row)
 {
-	if (text_eq(row->argument, "FILE"))
+	if (text_eq(row->argument, "FILE") || text_eq(row->argument, "SOCKET"))
 		return ARGUMENT_FILE;
 	return text_eq(row->argument, "GPU") ? ARGUMENT_GPU : ARGUMENT_NONE;
 }

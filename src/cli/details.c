@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/details.h"
 
+#include "adapters/handover.h"
 #include "base/text.h"
 #include "cli/mps_text.h"
 #include "cli/node.h"
@@ -251,10 +252,8 @@ void lease_details(
 
 void env_print(const json_t *lease, FILE *out)
 {
-	const json_t *env = json_object_get(json_object_get(lease, "binding"), "env"), *value;
-	const char *name;
+	AUTO_BUF text = { 0 };
 
-	fprintf(out, "CARVE_LEASE=%s\n", json_text(lease, "id"));
-	json_object_foreach((json_t *)env, name, value) if (!text_eq(name, "CARVE_LEASE"))
-		fprintf(out, "%s=%s\n", name, json_string_value(value) ?: "");
+	env_write(&(struct handover){ .lease = lease }, &text);
+	fputs(buf_text(&text), out);
 }

@@ -13,6 +13,11 @@
 #include <stdio.h>
 #include <unistd.h>
 
+static bool is_for_vm(const struct request *request)
+{
+	return request->is_vm || request->mechanism == MECHANISM_VF;
+}
+
 static int holder_of(
 	const struct invocation *invocation, struct holder *ret_holder, struct error *err)
 {
@@ -20,6 +25,16 @@ static int holder_of(
 	struct holder holder = { .name = said_value(invocation, "name") };
 	uint32_t number;
 
+	if (is_for_vm(&invocation->request)) {
+		if (pid || cgroup || !holder.name)
+			return error_set(err, -EINVAL,
+				"a virtual machine's lease is held by its name alone, until it is "
+				"released: --name NAME%s",
+				pid || cgroup ? ", without --pid and --cgroup" : "");
+		holder.kind = "vm";
+		*ret_holder = holder;
+		return 0;
+	}
 	if (pid && cgroup)
 		return error_set(err, -EINVAL, "either --pid or --cgroup holds a lease, not both");
 	if (pid && (parse_u32(pid, &number) < 0 || number < 1 || number > INT32_MAX))
@@ -56,7 +71,7 @@ int verb_lease(struct invocation *invocation, struct error *err)
 	if (r != 0)
 		return status_of(invocation, r);
 	/* Who asked for a lease by name is not who is fenced: nothing to remark on then. */
-	if (!text_eq(holder.kind, "name") || invocation->request.explain)
+	if (holder.pid || holder.cgroup || invocation->request.explain)
 		acquire_remarks(invocation, lease);
 	if (said(invocation, "json")) {
 		AUTO_JSON *answer = json_pack("{sisO}", "version", 1, "lease", lease);

@@ -117,8 +117,15 @@ int verb_run(struct invocation *invocation, struct error *err)
 {
 	AUTO_JSON *lease = NULL;
 	char *text;
-	int r = job_find_command(invocation->command[0], err);
+	int r;
 
+	if (invocation->request.is_vm || invocation->request.mechanism == MECHANISM_VF) {
+		error_set(err, -EINVAL,
+			"a VF is for a virtual machine, and no command runs in it: 'carve lease "
+			"--vm --name NAME' takes one, 'carve show NAME --as qemu' hands it over");
+		return EXIT_USAGE;
+	}
+	r = job_find_command(invocation->command[0], err);
 	if (r != 0)
 		return r;
 	warn_of_container_client(invocation->command);

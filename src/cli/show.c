@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "adapters/handover.h"
 #include "base/error.h"
 #include "base/text.h"
 #include "cli/details.h"
@@ -27,7 +28,7 @@ static const struct {
 /* What an ID looks like, so that it is usually found with one question. */
 static enum thing guess(const char *id)
 {
-	if (text_starts(id, "MIG-") || strchr(id, '@') || strstr(id, ":mps"))
+	if (text_starts(id, "MIG-") || strchr(id, '@') || strstr(id, ":mps") || strstr(id, ":vf"))
 		return THING_SHARE;
 	if (text_starts(id, "GPU-") || isdigit((unsigned char)id[0]))
 		return THING_GPU;
@@ -69,47 +70,73 @@ static int find_node(struct invocation *invocation, enum thing kind, const json_
 	return client_get(&invocation->client, ret_node, err, "/v1/node");
 }
 
-/* NAME=value lines: for eval, --env-file and EnvironmentFile=. */
-static int show_env(const json_t *lease, struct error *err)
+/* What `format` is, if it is one: NULL for JSON. */
+static int find_format(const char *format, const struct adapter **ret_adapter, struct error *err)
 {
+	AUTO_BUF names = { 0 };
+
+	*ret_adapter = NULL;
+	if (!format || text_eq(format, "json"))
+		return 0;
+	*ret_adapter = adapter_find(format);
+	if (*ret_adapter)
+		return 0;
+	for (unsigned i = 0; i < adapters_n; i++)
+		buf_addf(&names, "%s, ", adapters[i].name);
+	return error_set(
+		err, -EINVAL, "'%s' is no format: --as takes %sjson", format, buf_text(&names));
+}
+
+/* A lease in the words of another program. */
+static int show_as(const json_t *lease, const struct adapter *adapter, struct error *err)
+{
+	struct handover handover = { .lease = lease };
+	AUTO_BUF text = { 0 };
+
 	if (!text_eq(json_text(lease, "state"), "active")) {
-		error_set(err, -EINVAL, "lease %s is %s: only an active lease has an environment",
-			json_text(lease, "id"), json_text(lease, "state"));
+		error_set(err, -EINVAL,
+			"lease %s is %s: only an active lease has %s; 'carve show %s' says how it "
+			"is with it",
+			json_text(lease, "id"), json_text(lease, "state"),
+			adapter->needs_vf ? "a VF to hand over" : "an environment",
+			json_text(lease, "id"));
 		return EXIT_FAILED;
 	}
-	env_print(lease, stdout);
+	if (adapter->needs_vf && handover_read(lease, &handover, err) < 0)
+		return EXIT_FAILED;
+	adapter->write(&handover, &text);
+	fputs(buf_text(&text), stdout);
 	return EXIT_DONE;
 }
 
 int verb_show(struct invocation *invocation, struct error *err)
 {
 	const char *format = said(invocation, "json") ? "json" : said_value(invocation, "as");
-	struct terminal terminal;
 	AUTO_JSON *answer = NULL, *node = NULL;
+	const struct adapter *adapter;
+	struct terminal terminal;
 	const json_t *thing;
 	enum thing kind;
 	int r;
 
-	if (format && !text_eq(format, "json") && !text_eq(format, "env")) {
-		error_set(err, -EINVAL, "'%s' is no format: --as env or --as json", format);
+	if (find_format(format, &adapter, err) < 0)
 		return EXIT_USAGE;
-	}
 	r = find(invocation, invocation->args[0], &kind, &answer, err);
 	if (r != 0)
 		return status_of(invocation, r);
 	thing = json_object_get(answer, things[kind].key);
-	if (text_eq(format, "json")) {
+	if (format && !adapter) {
 		json_dumpf(answer, stdout, JSON_INDENT(2));
 		putchar('\n');
 		return EXIT_DONE;
 	}
-	if (format && kind != THING_LEASE) {
-		error_set(err, -EINVAL, "only a lease has an environment, and '%s' is a %s",
-			invocation->args[0], things[kind].key);
+	if (adapter && kind != THING_LEASE) {
+		error_set(err, -EINVAL, "only a lease is handed over (--as %s), and '%s' is a %s",
+			format, invocation->args[0], things[kind].key);
 		return EXIT_FAILED;
 	}
-	if (format)
-		return show_env(thing, err);
+	if (adapter)
+		return show_as(thing, adapter, err);
 	r = find_node(invocation, kind, thing, &node, err);
 	if (r != 0)
 		return status_of(invocation, r);

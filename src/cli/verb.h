@@ -17,7 +17,7 @@ enum exit_status {
 	EXIT_FAILED = 1,
 	EXIT_CHANGES = 2, /* plan: there is something to do */
 	EXIT_USAGE = 64,
-	EXIT_TIMEOUT = 124,    /* run, lease: waited too long */
+	EXIT_TIMEOUT = 124,    /* run, lease, attach, detach: waited too long */
 	EXIT_CARVE = 125,      /* run: Carve failed, not the command */
 	EXIT_CANNOT_RUN = 126, /* run: the command is there and cannot be run */
 	EXIT_NO_COMMAND = 127, /* run: there is no such command */
@@ -104,6 +104,8 @@ int verb_run(struct invocation *invocation, struct error *err);
 int verb_lease(struct invocation *invocation, struct error *err);
 int verb_extend(struct invocation *invocation, struct error *err);
 int verb_release(struct invocation *invocation, struct error *err);
+int verb_attach(struct invocation *invocation, struct error *err);
+int verb_detach(struct invocation *invocation, struct error *err);
 int verb_drain(struct invocation *invocation, struct error *err);
 int verb_undrain(struct invocation *invocation, struct error *err);
 int verb_doctor(struct invocation *invocation, struct error *err);

@@ -18,8 +18,10 @@ static const struct request_option_row list_options[] = {
 };
 
 static const struct request_option_row show_options[] = {
-	{ "as", "FORMAT", "a lease's binding: env prints NAME=value lines; json prints everything",
-		"env json" },
+	{ "as", "FORMAT",
+		"a lease's binding: env prints NAME=value lines; qemu, libvirt, proxmox, kubevirt "
+		"and cloud-hypervisor print a VF in the words of each; json prints everything",
+		"env json qemu libvirt proxmox kubevirt cloud-hypervisor" },
 	{ "json", NULL, "the same as --as json", NULL },
 	END_OF_OPTIONS,
 };
@@ -43,6 +45,21 @@ static const struct request_option_row extend_options[] = {
 };
 static const struct request_option_row release_options[] = {
 	{ "grace", "T", "between SIGTERM and SIGKILL for the processes of a run", NULL },
+	END_OF_OPTIONS,
+};
+static const struct request_option_row attach_options[] = {
+	{ "qmp", "SOCKET",
+		"the monitor of the virtual machine: QEMU's -qmp unix:SOCKET,server=on,wait=off",
+		NULL },
+	{ "bus", "ID", "the bus it goes to; without, a PCIe root port that is free", NULL },
+	{ "timeout", "T", "how long QEMU may take; 10s", NULL },
+	END_OF_OPTIONS,
+};
+static const struct request_option_row detach_options[] = {
+	{ "qmp", "SOCKET",
+		"the monitor of the virtual machine: QEMU's -qmp unix:SOCKET,server=on,wait=off",
+		NULL },
+	{ "timeout", "T", "how long the guest may take to let go; 30s", NULL },
 	END_OF_OPTIONS,
 };
 
@@ -116,10 +133,11 @@ const struct verb verbs[] = {
 		.argument = ARGUMENT_ANY_ID,
 		.summary = "shows one GPU, share or lease with all that is known of it",
 		.text = "ID is a GPU's index, uuid or PCI address, a share's name (0:1g.10gb@4, "
-			"0:mps2) or MIG\n"
-			"uuid, or a lease's id or name.\n",
+			"0:mps2,\n"
+			"0:vf3) or MIG uuid, or a lease's id or name.\n",
 		.examples = "  carve show 0\n"
-			    "  env $(carve show L3 --as env) ./program\n",
+			    "  env $(carve show L3 --as env) ./program\n"
+			    "  virsh attach-device web1 <(carve show web1 --as libvirt)\n",
 		.options = show_options,
 		.run = verb_show,
 	},
@@ -237,7 +255,7 @@ const struct verb verbs[] = {
 	},
 	{
 		.name = "lease",
-		.synopsis = "[REQUEST] --name N [--pid P|--cgroup C] [--for T]",
+		.synopsis = "[REQUEST] --name N [--vm|--pid P|--cgroup C] [--for T]",
 		.takes_request = true,
 		.summary = "takes a lease without running anything",
 		.text = "For what is started in another way: a process that runs already, a "
@@ -245,9 +263,15 @@ const struct verb verbs[] = {
 			"Prints CARVE_LEASE and the binding's variables as NAME=value lines. Held "
 			"by a name alone\n"
 			"it stays until it is released or its time is over. Exits 124 where it "
-			"waited too long.\n",
+			"waited too long.\n"
+			"\n"
+			"With --vm it is a VF for a virtual machine: it stays, also when the "
+			"machine "
+			"is off and over\n"
+			"a reboot, until it is released.\n",
 		.examples = "  carve lease --memory 10G --name web1 --for 4h\n"
-			    "  carve lease --profile 1g.10gb --pid 4711\n",
+			    "  carve lease --profile 1g.10gb --pid 4711\n"
+			    "  carve lease --vm --name web1 --profile H200X-35C\n",
 		.options = lease_options,
 		.run = verb_lease,
 	},
@@ -278,6 +302,40 @@ const struct verb verbs[] = {
 		.examples = "  carve release L3 web1\n",
 		.options = release_options,
 		.run = verb_release,
+	},
+	{
+		.name = "attach",
+		.synopsis = "LEASE --qmp SOCKET [--bus ID] [--timeout T]",
+		.min_args = 1,
+		.max_args = 1,
+		.argument = ARGUMENT_LEASE,
+		.summary = "puts a lease's VF into a virtual machine that runs",
+		.text = "Through QEMU's monitor. It stands behind a PCIe root port that the "
+			"virtual "
+			"machine was started\n"
+			"with ('carve show LEASE --as qemu' has the line), and is called "
+			"carve-LEASE "
+			"there. What is in\n"
+			"there already stays. Exits 124 where QEMU took too long.\n",
+		.examples = "  carve attach web1 --qmp /run/vm/web1.qmp\n",
+		.options = attach_options,
+		.run = verb_attach,
+	},
+	{
+		.name = "detach",
+		.synopsis = "LEASE --qmp SOCKET [--timeout T]",
+		.min_args = 1,
+		.max_args = 1,
+		.argument = ARGUMENT_LEASE,
+		.summary = "takes a lease's VF out of a virtual machine that runs",
+		.text = "The guest is asked to let go, and may refuse; a stopped one never "
+			"answers. "
+			"The lease stays\n"
+			"until it is released. Exits 124 where the guest took too long: it may "
+			"still let go later.\n",
+		.examples = "  carve detach web1 --qmp /run/vm/web1.qmp && carve release web1\n",
+		.options = detach_options,
+		.run = verb_detach,
 	},
 	{
 		.name = "drain",

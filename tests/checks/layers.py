@@ -16,14 +16,15 @@ MAY_USE = {
     "daemon": {"base", "abi", "model", "driver", "mechanism"},
     "client": {"base", "model"},
     "doctor": {"base", "model", "driver", "mechanism"},
-    "cli": {"base", "model", "client", "doctor"},
+    "adapters": {"base", "model", "client"},
+    "cli": {"base", "model", "client", "doctor", "adapters"},
     "sim": {"base", "abi"},
 }
 # The rooms that may include the public header, include/carve/carve.h.
 MAY_USE_PUBLIC = {"client", "cli"}
 # Other people's libraries, and the rooms that may use them.
 LIBRARIES = {
-    "jansson.h": {"model", "client", "doctor", "daemon", "cli", "sim"},
+    "jansson.h": {"model", "client", "doctor", "adapters", "daemon", "cli", "sim"},
     "libfyaml.h": {"model", "sim"},
     "sqlite3.h": {"daemon"},
     "microhttpd.h": {"daemon"},
