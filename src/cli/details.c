@@ -8,11 +8,7 @@
 
 #include <stdarg.h>
 
-/* One line "name   value"; nothing where the value is empty. */
-static void line(const struct terminal *terminal, FILE *out, const char *name, const char *format,
-	...) __attribute__((format(printf, 4, 5)));
-
-static void line(
+void detail_line(
 	const struct terminal *terminal, FILE *out, const char *name, const char *format, ...)
 {
 	char *text = NULL;
@@ -32,6 +28,18 @@ static void line(
 	free(text);
 }
 
+void detail_paragraph(
+	const struct terminal *terminal, FILE *out, const char *name, const char *text)
+{
+	while (*text) {
+		int n = (int)strcspn(text, "\n");
+
+		detail_line(terminal, out, name, "%.*s", n, text);
+		text += n + (text[n] != '\0');
+		name = "";
+	}
+}
+
 static void mig_details(const json_t *mig, const struct terminal *terminal, FILE *out)
 {
 	const json_t *profile, *start;
@@ -40,7 +48,7 @@ static void mig_details(const json_t *mig, const struct terminal *terminal, FILE
 
 	if (!json_flag(mig, "capable"))
 		return;
-	line(terminal, out, "MIG mode", "%s%s", json_flag(mig, "on") ? "on" : "off",
+	detail_line(terminal, out, "MIG mode", "%s%s", json_flag(mig, "on") ? "on" : "off",
 		json_flag(mig, "on") == json_flag(mig, "pending")
 			? ""
 			: ", changes with the next reset");
@@ -50,8 +58,8 @@ static void mig_details(const json_t *mig, const struct terminal *terminal, FILE
 
 		json_array_foreach(json_object_get(profile, "starts"), j, start)
 			buf_addf(&starts, " %lld", (long long)json_integer_value(start));
-		line(terminal, out, i ? "" : "profiles", "%-14s %8s  %lld of %lld slices  at%s",
-			json_text(profile, "name"),
+		detail_line(terminal, out, i ? "" : "profiles",
+			"%-14s %8s  %lld of %lld slices  at%s", json_text(profile, "name"),
 			memory_text(json_number(profile, "memory"), text),
 			json_whole(profile, "slices"), json_whole(mig, "slices"),
 			buf_text(&starts));
@@ -65,17 +73,17 @@ static void mps_details(const json_t *mps, const struct terminal *terminal, FILE
 
 	if (!mps)
 		return;
-	line(terminal, out, "compute mode", "%s", json_text(mps, "compute_mode"));
+	detail_line(terminal, out, "compute mode", "%s", json_text(mps, "compute_mode"));
 	json_array_foreach(json_object_get(mps, "servers"), i, item)
 	{
 		AUTO_BUF server = { 0 };
 
 		mps_add_server(&server, mps, item);
-		line(terminal, out, i ? "" : "MPS servers", "%s", buf_text(&server));
+		detail_line(terminal, out, i ? "" : "MPS servers", "%s", buf_text(&server));
 	}
 	if (json_flag(mps, "time_sliced"))
-		line(terminal, out, "", "%s", MPS_TIME_SLICED);
-	json_array_foreach(json_object_get(mps, "foreign"), i, item) line(terminal, out,
+		detail_line(terminal, out, "", "%s", MPS_TIME_SLICED);
+	json_array_foreach(json_object_get(mps, "foreign"), i, item) detail_line(terminal, out,
 		i ? "" : "not Carve's", "MPS control daemon, process %lld of uid %lld, in %s",
 		json_whole(item, "pid"), json_whole(item, "uid"),
 		*json_text(item, "pipe_directory") ? json_text(item, "pipe_directory")
@@ -88,35 +96,36 @@ void gpu_details(const json_t *gpu, const json_t *node, const struct terminal *t
 	char text[32];
 	size_t i;
 
-	line(terminal, out, "GPU", "%lld", json_whole(gpu, "index"));
-	line(terminal, out, "product", "%s", json_text(gpu, "product"));
-	line(terminal, out, "uuid", "%s", json_text(gpu, "uuid"));
-	line(terminal, out, "PCI address", "%s", json_text(gpu, "pci"));
+	detail_line(terminal, out, "GPU", "%lld", json_whole(gpu, "index"));
+	detail_line(terminal, out, "product", "%s", json_text(gpu, "product"));
+	detail_line(terminal, out, "uuid", "%s", json_text(gpu, "uuid"));
+	detail_line(terminal, out, "PCI address", "%s", json_text(gpu, "pci"));
 	if (json_whole(gpu, "numa") >= 0)
-		line(terminal, out, "NUMA node", "%lld", json_whole(gpu, "numa"));
-	line(terminal, out, "memory", "%s", memory_text(json_number(gpu, "memory"), text));
-	line(terminal, out, "managed", "%s",
+		detail_line(terminal, out, "NUMA node", "%lld", json_whole(gpu, "numa"));
+	detail_line(terminal, out, "memory", "%s", memory_text(json_number(gpu, "memory"), text));
+	detail_line(terminal, out, "managed", "%s",
 		json_flag(gpu, "managed") ? "yes"
 					  : "no: Carve only looks ('carve manage' changes that)");
-	line(terminal, out, "drained", "%s", json_flag(gpu, "drained") ? "yes" : "no");
-	line(terminal, out, "health", "%s%s%s", json_text(gpu, "health"),
+	detail_line(terminal, out, "drained", "%s", json_flag(gpu, "drained") ? "yes" : "no");
+	detail_line(terminal, out, "health", "%s%s%s", json_text(gpu, "health"),
 		*json_text(gpu, "health_text") ? ": " : "", json_text(gpu, "health_text"));
-	line(terminal, out, "working on", "%s", json_text(gpu, "busy"));
-	line(terminal, out, "lease", "%s", json_text(gpu, "lease"));
+	detail_line(terminal, out, "working on", "%s", json_text(gpu, "busy"));
+	detail_line(terminal, out, "lease", "%s", json_text(gpu, "lease"));
 	json_array_foreach(json_object_get(gpu, "capabilities"), i, item)
-		line(terminal, out, i ? "" : "can do", "%-5s %s%s%s", json_text(item, "mechanism"),
-			json_text(item, "answer"),
+		detail_line(terminal, out, i ? "" : "can do", "%-5s %s%s%s",
+			json_text(item, "mechanism"), json_text(item, "answer"),
 			!*json_text(item, "text")		      ? ""
 			: text_eq(json_text(item, "answer"), "after") ? " "
 								      : ": ",
 			json_text(item, "text"));
 	mig_details(json_object_get(gpu, "mig"), terminal, out);
 	mps_details(json_object_get(gpu, "mps"), terminal, out);
-	json_array_foreach(json_object_get(gpu, "instances"), i, item) line(terminal, out,
+	vf_gpu_details(gpu, terminal, out);
+	json_array_foreach(json_object_get(gpu, "instances"), i, item) detail_line(terminal, out,
 		i ? "" : "instances", "%-14s at slot %lld, %s", json_text(item, "profile"),
 		json_whole(item, "start"), json_text(item, "origin"));
 	json_array_foreach(json_object_get(gpu, "processes"), i, item)
-		line(terminal, out, i ? "" : "processes", "%lld  %s  %s  %s  %s",
+		detail_line(terminal, out, i ? "" : "processes", "%lld  %s  %s  %s  %s",
 			json_whole(item, "pid"), json_text(item, "user"),
 			*json_text(item, "lease")  ? json_text(item, "lease")
 			: mps_is_server(gpu, item) ? "MPS server"
@@ -136,8 +145,8 @@ static void enforcer_lines(
 		char name[16];
 
 		snprintf(name, sizeof(name), "%s by", limits[i]);
-		line(terminal, out, name, "%s%s%s", json_text(by, limits[i]), *why ? ": " : "",
-			why);
+		detail_line(terminal, out, name, "%s%s%s", json_text(by, limits[i]),
+			*why ? ": " : "", why);
 	}
 }
 
@@ -146,50 +155,44 @@ void share_details(
 {
 	char text[32];
 
-	line(terminal, out, "share", "%s", json_text(share, "id"));
-	line(terminal, out, "GPU", "%lld", json_whole(share, "gpu"));
-	line(terminal, out, "mechanism", "%s", json_text(share, "mechanism"));
-	line(terminal, out, "profile", "%s", json_text(share, "profile"));
+	detail_line(terminal, out, "share", "%s", json_text(share, "id"));
+	detail_line(terminal, out, "GPU", "%lld", json_whole(share, "gpu"));
+	detail_line(terminal, out, "mechanism", "%s", json_text(share, "mechanism"));
+	detail_line(terminal, out, "profile", "%s", json_text(share, "profile"));
 	if (json_whole(share, "size") == 1)
-		line(terminal, out, "slot", "%lld", json_whole(share, "start"));
+		detail_line(terminal, out, "slot", "%lld", json_whole(share, "start"));
 	if (json_whole(share, "size") > 1)
-		line(terminal, out, "slots", "%lld to %lld", json_whole(share, "start"),
+		detail_line(terminal, out, "slots", "%lld to %lld", json_whole(share, "start"),
 			json_whole(share, "start") + json_whole(share, "size") - 1);
-	line(terminal, out, "in", "%s", json_text(share, "place"));
-	line(terminal, out, "memory", "%s", memory_text(json_number(share, "memory"), text));
-	line(terminal, out, "compute", "%.1f%% of the GPU", json_number(share, "compute"));
+	detail_line(terminal, out, "in", "%s", json_text(share, "place"));
+	if (json_number(share, "memory") > 0)
+		detail_line(terminal, out, "memory", "%s",
+			memory_text(json_number(share, "memory"), text));
+	if (json_is_number(json_object_get(share, "compute")))
+		detail_line(terminal, out, "compute", "%.1f%% of the GPU",
+			json_number(share, "compute"));
 	enforcer_lines(share, node, terminal, out);
-	line(terminal, out, "uuid", "%s", json_text(share, "uuid"));
-	line(terminal, out, "origin", "%s", json_text(share, "origin"));
-	line(terminal, out, "lease", "%s",
+	detail_line(terminal, out, "uuid", "%s", json_text(share, "uuid"));
+	detail_line(terminal, out, "origin", "%s", json_text(share, "origin"));
+	detail_line(terminal, out, "lease", "%s",
 		*json_text(share, "lease") ? json_text(share, "lease") : "none");
-	line(terminal, out, "in use", "%s", json_flag(share, "has_users") ? "yes" : "no");
-	line(terminal, out, "MPS server", "%s", json_text(share, "server"));
+	detail_line(terminal, out, "in use", "%s", json_flag(share, "has_users") ? "yes" : "no");
+	detail_line(terminal, out, "MPS server", "%s", json_text(share, "server"));
+	vf_share_details(share, terminal, out);
 }
 
 static void times(const json_t *lease, const struct terminal *terminal, FILE *out)
 {
 	char text[32];
 
-	line(terminal, out, "asked for", "%s ago", age_text(json_number(lease, "created"), text));
+	detail_line(terminal, out, "asked for", "%s ago",
+		age_text(json_number(lease, "created"), text));
 	if (json_is_number(json_object_get(lease, "active")))
-		line(terminal, out, "active", "for %s",
+		detail_line(terminal, out, "active", "for %s",
 			age_text(json_number(lease, "active"), text));
 	if (json_is_number(json_object_get(lease, "ends")))
-		line(terminal, out, "ends", "in %s", age_text(json_number(lease, "ends"), text));
-}
-
-/* Text of several lines: the first beside the name, the others below it. */
-static void paragraph(
-	const struct terminal *terminal, FILE *out, const char *name, const char *text)
-{
-	while (*text) {
-		int n = (int)strcspn(text, "\n");
-
-		line(terminal, out, name, "%.*s", n, text);
-		text += n + (text[n] != '\0');
-		name = "";
-	}
+		detail_line(
+			terminal, out, "ends", "in %s", age_text(json_number(lease, "ends"), text));
 }
 
 static void binding_details(const json_t *binding, const struct terminal *terminal, FILE *out)
@@ -200,54 +203,76 @@ static void binding_details(const json_t *binding, const struct terminal *termin
 
 	json_object_foreach((json_t *)json_object_get(binding, "env"), name, value)
 	{
-		line(terminal, out, title, "%s=%s", name, json_string_value(value) ?: "");
+		detail_line(terminal, out, title, "%s=%s", name, json_string_value(value) ?: "");
 		title = "";
 	}
-	json_array_foreach(json_object_get(binding, "nodes"), i, node) line(terminal, out,
+	json_array_foreach(json_object_get(binding, "nodes"), i, node) detail_line(terminal, out,
 		i ? "" : "device nodes", "%s (%lld:%lld)", json_text(node, "path"),
 		json_whole(node, "major"), json_whole(node, "minor"));
+}
+
+static void got_line(
+	const json_t *share, const char *title, const struct terminal *terminal, FILE *out)
+{
+	const char *profile = json_text(share, "profile");
+	char text[32];
+
+	memory_text(json_number(share, "memory"), text);
+	if (!text_eq(json_text(share, "mechanism"), "vf"))
+		detail_line(terminal, out, title, "%s: %s and %.1f%% of GPU %lld by %s",
+			json_text(share, "share"), text, json_number(share, "compute"),
+			json_whole(share, "gpu"), json_text(share, "mechanism"));
+	else
+		detail_line(terminal, out, title, "%s: a VF of GPU %lld%s%s%s%s",
+			json_text(share, "share"), json_whole(share, "gpu"), *profile ? ", " : "",
+			profile, json_number(share, "memory") > 0 ? ", " : "",
+			json_number(share, "memory") > 0 ? text : "");
+}
+
+static void fence_line(const json_t *lease, const struct terminal *terminal, FILE *out)
+{
+	detail_line(terminal, out, "fenced", "%s",
+		json_flag(lease, "fenced")	  ? "yes"
+		: *json_text(lease, "fence_text") ? json_text(lease, "fence_text")
+						  : "no");
 }
 
 void lease_details(
 	const json_t *lease, const json_t *node, const struct terminal *terminal, FILE *out)
 {
 	const json_t *holder = json_object_get(lease, "holder"), *share;
-	char text[32];
 	size_t i;
 
-	line(terminal, out, "lease", "%s", json_text(lease, "id"));
-	line(terminal, out, "name", "%s", json_text(lease, "name"));
-	line(terminal, out, "state", "%s", json_text(lease, "state"));
-	line(terminal, out, "reason", "%s", json_text(lease, "reason"));
-	line(terminal, out, "tenant", "%s (uid %lld)", lease_user(lease),
+	detail_line(terminal, out, "lease", "%s", json_text(lease, "id"));
+	detail_line(terminal, out, "name", "%s", json_text(lease, "name"));
+	detail_line(terminal, out, "state", "%s", json_text(lease, "state"));
+	detail_line(terminal, out, "reason", "%s", json_text(lease, "reason"));
+	detail_line(terminal, out, "tenant", "%s (uid %lld)", lease_user(lease),
 		json_whole(json_object_get(lease, "tenant"), "uid"));
-	line(terminal, out, "asked", "%s", json_text(lease, "asked_text"));
+	detail_line(terminal, out, "asked", "%s", json_text(lease, "asked_text"));
 	json_array_foreach(json_object_get(lease, "got"), i, share)
 	{
-		line(terminal, out, i ? "" : "got", "%s: %s and %.1f%% of GPU %lld by %s",
-			json_text(share, "share"), memory_text(json_number(share, "memory"), text),
-			json_number(share, "compute"), json_whole(share, "gpu"),
-			json_text(share, "mechanism"));
-		if (text_eq(json_text(share, "mechanism"), "mps"))
+		got_line(share, i ? "" : "got", terminal, out);
+		if (text_eq(json_text(share, "mechanism"), "mps") ||
+			text_eq(json_text(share, "mechanism"), "vf"))
 			enforcer_lines(
 				node_share(node, json_text(share, "share")), node, terminal, out);
 	}
 	if (json_whole(lease, "queue_position") > 0)
-		line(terminal, out, "in the queue", "number %lld",
+		detail_line(terminal, out, "in the queue", "number %lld",
 			json_whole(lease, "queue_position"));
-	line(terminal, out, "waits for", "%s", json_text(lease, "waits_for"));
+	detail_line(terminal, out, "waits for", "%s", json_text(lease, "waits_for"));
 	times(lease, terminal, out);
-	line(terminal, out, "holder", "%s", json_text(holder, "kind"));
+	detail_line(terminal, out, "holder", "%s", json_text(holder, "kind"));
 	if (json_whole(holder, "pid") > 0)
-		line(terminal, out, "process", "%lld", json_whole(holder, "pid"));
-	line(terminal, out, "command", "%s", json_text(holder, "command"));
-	line(terminal, out, "cgroup", "%s", json_text(holder, "cgroup"));
-	line(terminal, out, "fenced", "%s",
-		json_flag(lease, "fenced")	  ? "yes"
-		: *json_text(lease, "fence_text") ? json_text(lease, "fence_text")
-						  : "no");
+		detail_line(terminal, out, "process", "%lld", json_whole(holder, "pid"));
+	detail_line(terminal, out, "command", "%s", json_text(holder, "command"));
+	detail_line(terminal, out, "cgroup", "%s", json_text(holder, "cgroup"));
+	vf_lease_details(lease, node, terminal, out);
+	if (!text_eq(json_text(holder, "kind"), "vm"))
+		fence_line(lease, terminal, out);
 	binding_details(json_object_get(lease, "binding"), terminal, out);
-	paragraph(terminal, out, "why", json_text(lease, "why"));
+	detail_paragraph(terminal, out, "why", json_text(lease, "why"));
 }
 
 void env_print(const json_t *lease, FILE *out)

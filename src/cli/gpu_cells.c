@@ -4,8 +4,11 @@
 #include "base/text.h"
 #include "cli/mps_text.h"
 #include "cli/node.h"
+#include "cli/vf_text.h"
 
 #include <stdio.h>
+
+enum { SCALE = 1000, LEAST = SCALE / 10 };
 
 void cell_set_names(
 	struct gpu_cell *cell, const char *longest, const char *middle, const char *shortest)
@@ -14,6 +17,30 @@ void cell_set_names(
 
 	for (unsigned i = 0; i < CELL_NAMES; i++)
 		snprintf(cell->name[i], CELL_NAME_MAX, "%s", names[i]);
+}
+
+void cells_set_widths(struct gpu_cells *cells, const double *memory, double all)
+{
+	double wanted[CELLS_BY_MEMORY_MAX], excess = -SCALE, over = 0;
+	unsigned at = 0;
+
+	cells->n_slots = SCALE;
+	for (unsigned i = 0; i < cells->n; i++) {
+		wanted[i] = all > 0 ? memory[i] / all * SCALE : 0;
+		wanted[i] = wanted[i] > LEAST ? wanted[i] : LEAST;
+		excess += wanted[i];
+		over += wanted[i] - LEAST;
+	}
+	for (unsigned i = 0; i < cells->n; i++) {
+		double width = wanted[i] - (over > 0 ? excess * (wanted[i] - LEAST) / over : 0);
+		unsigned end = at + (unsigned)(width > 0 && width < SCALE ? width : 0);
+
+		/* whatever was told, nothing is drawn beyond the GPU */
+		end = end > SCALE || i + 1 == cells->n ? SCALE : end;
+		cells->cell[i].start = at;
+		cells->cell[i].size = end - at;
+		at = end;
+	}
 }
 
 /* The first process seen on the share that no lease covers. */
@@ -65,7 +92,7 @@ static struct gpu_cell instance_cell(const json_t *node, const json_t *gpu, cons
 		.is_pinned = text_eq(json_text(instance, "origin"), "pinned"),
 	};
 	const char *profile = json_text(instance, "profile");
-	char with_mps[CELL_NAME_MAX], brief[CELL_NAME_MAX];
+	char with_more[CELL_NAME_MAX], brief[CELL_NAME_MAX];
 	const json_t *id;
 	size_t i;
 
@@ -74,10 +101,13 @@ static struct gpu_cell instance_cell(const json_t *node, const json_t *gpu, cons
 		look_at_share(&cell, node, gpu, json_string_value(id) ?: "");
 		mps_cell_look(&cell, node, gpu, json_string_value(id) ?: "");
 	}
-	snprintf(with_mps, sizeof(with_mps), "%s%s", profile,
-		cell.has_mps || cell.tenant ? " MPS" : "");
+	vf_cell_look(&cell, node, gpu, instance);
+	snprintf(with_more, sizeof(with_more), "%s%s", profile,
+		cell.has_vfs		      ? " VF"
+		: cell.has_mps || cell.tenant ? " MPS"
+					      : "");
 	snprintf(brief, sizeof(brief), "%.*s", (int)strcspn(profile, "."), profile);
-	cell_set_names(&cell, with_mps, profile, brief);
+	cell_set_names(&cell, with_more, profile, brief);
 	cell.kind = kind_of(&cell, json_text(instance, "origin"));
 	return cell;
 }
@@ -156,6 +186,10 @@ struct gpu_cells gpu_cells(const json_t *node, const json_t *gpu)
 	size_t i;
 
 	cells.has_slots = gpu_has_mig(gpu) && cells.n_slots > 0 && cells.n_slots <= MIG_SLOTS_MAX;
+	if (!gpu_has_mig(gpu) && vf_is_on(gpu)) {
+		vf_cells(&cells, node, gpu);
+		return cells;
+	}
 	if (!gpu_has_mig(gpu) && mps_is_used(node, gpu)) {
 		mps_cells(&cells, node, gpu);
 		return cells;

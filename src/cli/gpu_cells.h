@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* One GPU as a row of cells: its instances or MPS shares, and the room between them. */
+/* One GPU as a row of cells: its instances, MPS shares or VFs, and the room between them. */
 
 #include "client/json.h"
 #include "model/mig.h"
@@ -23,6 +23,7 @@ enum {
 	CELL_LEASES_MAX = MPS_SHARES_MAX,
 	CELL_NAMES = 3,
 	CELL_NAME_MAX = 48,
+	CELLS_BY_MEMORY_MAX = 8,
 };
 
 struct gpu_cell {
@@ -31,6 +32,7 @@ struct gpu_cell {
 	char name[CELL_NAMES][CELL_NAME_MAX]; /* the same from long to short: "3g.40gb", "3g" */
 	bool is_pinned;
 	bool has_mps;	    /* it has MPS shares */
+	bool has_vfs;	    /* vGPUs lie in it */
 	const char *tenant; /* whose MPS server is in the instance; NULL */
 	unsigned n_leases;
 	const json_t *lease[CELL_LEASES_MAX];
@@ -54,7 +56,19 @@ static inline bool cell_is_held(const struct gpu_cell *cell)
 	return cell->kind == CELL_LEASED || cell->kind == CELL_FAULTY || cell->kind == CELL_USED;
 }
 
+/*
+ * Gives each of at most CELLS_BY_MEMORY_MAX cells, which have no slots, its width: its part of all
+ * memory. None is so narrow that it cannot be read; the wide ones pay for it.
+ */
+void cells_set_widths(struct gpu_cells *cells, const double *memory, double all);
+
 /* mps_cells.c: the shares of a GPU that is shared by MPS and not in MIG mode, by their memory. */
 void mps_cells(struct gpu_cells *cells, const json_t *node, const json_t *gpu);
 /* The MPS shares in an instance, and whose server it is. */
 void mps_cell_look(struct gpu_cell *cell, const json_t *node, const json_t *gpu, const char *place);
+
+/* vf_cells.c: the VFs of a GPU that is not in MIG mode, by their memory. */
+void vf_cells(struct gpu_cells *cells, const json_t *node, const json_t *gpu);
+/* The vGPUs that lie in an instance. */
+void vf_cell_look(
+	struct gpu_cell *cell, const json_t *node, const json_t *gpu, const json_t *instance);

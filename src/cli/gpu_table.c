@@ -6,6 +6,7 @@
 #include "cli/node.h"
 #include "cli/table.h"
 #include "cli/tables.h"
+#include "cli/vf_text.h"
 #include "model/gpu.h"
 
 enum { COLUMN_MECHANISM = 3, COLUMN_STATE = COLUMN_MECHANISM + MECHANISM_N };
@@ -33,6 +34,10 @@ static void add_state(struct buf *buf, const json_t *gpu)
 		buf_addf(buf, ", MPS of %s", buf_text(&tenants));
 	if (mps_server_in_trouble(gpu))
 		buf_addf(buf, " (%s)", json_text(mps_server_in_trouble(gpu), "state"));
+	if (vf_is_on(gpu)) {
+		buf_add(buf, ", ");
+		vf_add_count(buf, gpu);
+	}
 }
 
 static void gpu_row(struct table *table, const json_t *gpu)
@@ -109,7 +114,7 @@ static void reasons_print(
 	vec_done(&reasons);
 }
 
-void gpus_print(const json_t *gpus, const struct terminal *terminal, FILE *out)
+void gpus_print(const json_t *gpus, const json_t *node, const struct terminal *terminal, FILE *out)
 {
 	static const struct column columns[] = {
 		{ "GPU", .is_right = true },

@@ -13,7 +13,8 @@
 
 static const struct {
 	const char *name;
-	void (*print)(const json_t *list, const struct terminal *terminal, FILE *out);
+	void (*print)(
+		const json_t *list, const json_t *node, const struct terminal *terminal, FILE *out);
 } lists[] = {
 	{ "gpus", gpus_print },
 	{ "shares", shares_print },
@@ -37,10 +38,24 @@ static void print_ids(const json_t *list)
 	}
 }
 
+/* Whether a VF is in use stands with the shares: only then they are asked for. */
+static int find_shares(
+	struct invocation *invocation, const json_t *list, json_t **ret_shares, struct error *err)
+{
+	const json_t *item;
+	size_t i;
+
+	json_array_foreach(
+		list, i, item) if (text_eq(json_text(json_object_get(item, "holder"), "kind"),
+					   "vm")) return client_get(&invocation->client, ret_shares,
+		err, "/v1/shares");
+	return 0;
+}
+
 static int list_one(struct invocation *invocation, unsigned which, struct error *err)
 {
+	AUTO_JSON *answer = NULL, *shares = NULL;
 	struct terminal terminal;
-	AUTO_JSON *answer = NULL;
 	const json_t *list;
 	int r = client_get(&invocation->client, &answer, err, "/v1/%s", lists[which].name);
 
@@ -55,8 +70,11 @@ static int list_one(struct invocation *invocation, unsigned which, struct error 
 	} else if (json_array_size(list) == 0) {
 		printf("No %s.\n", lists[which].name);
 	} else {
+		r = find_shares(invocation, list, &shares, err);
+		if (r != 0)
+			return status_of(invocation, r);
 		terminal = terminal_look(STDOUT_FILENO);
-		lists[which].print(list, &terminal, stdout);
+		lists[which].print(list, shares, &terminal, stdout);
 	}
 	return EXIT_DONE;
 }

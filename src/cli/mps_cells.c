@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The shares of a GPU that is shared by MPS, as cells by their memory. They have no slots: the GPU
- * is divided into SCALE parts, and none is narrower than LEAST of them, so that it can be read. The
- * last cell stands for all that have no room of their own.
+ * The shares of a GPU that is shared by MPS, as cells by their memory. The last cell stands for all
+ * that have no room of their own.
  */
 #include "base/text.h"
 #include "cli/gpu_cells.h"
@@ -10,8 +9,6 @@
 #include "cli/node.h"
 
 #include <stdio.h>
-
-enum { SCALE = 1000, MOST = 8, LEAST = SCALE / 10 };
 
 static bool is_faulty(const json_t *share)
 {
@@ -77,39 +74,14 @@ static struct gpu_cell free_cell(double memory, double percent)
 	return cell;
 }
 
-/* Gives each cell its width: its memory's part, and at least LEAST; the wide ones pay for it. */
-static void set_widths(struct gpu_cells *cells, const double *memory, double all)
-{
-	double wanted[MOST], excess = -SCALE, over = 0;
-	unsigned at = 0;
-
-	for (unsigned i = 0; i < cells->n; i++) {
-		wanted[i] = all > 0 ? memory[i] / all * SCALE : 0;
-		wanted[i] = wanted[i] > LEAST ? wanted[i] : LEAST;
-		excess += wanted[i];
-		over += wanted[i] - LEAST;
-	}
-	for (unsigned i = 0; i < cells->n; i++) {
-		double width = wanted[i] - (over > 0 ? excess * (wanted[i] - LEAST) / over : 0);
-		unsigned end = at + (unsigned)(width > 0 && width < SCALE ? width : 0);
-
-		/* whatever was told, nothing is drawn beyond the GPU */
-		end = end > SCALE || i + 1 == cells->n ? SCALE : end;
-		cells->cell[i].start = at;
-		cells->cell[i].size = end - at;
-		at = end;
-	}
-}
-
 void mps_cells(struct gpu_cells *cells, const json_t *node, const json_t *gpu)
 {
 	double all = json_number(gpu, "memory"), left = all, percent_left = 100;
-	double memory[MOST] = { 0 };
+	double memory[CELLS_BY_MEMORY_MAX] = { 0 };
 	unsigned n_more = 0;
 	const json_t *share;
 	size_t i;
 
-	cells->n_slots = SCALE;
 	json_array_foreach(json_object_get(node, "shares"), i, share)
 	{
 		char more[CELL_NAME_MAX];
@@ -118,7 +90,7 @@ void mps_cells(struct gpu_cells *cells, const json_t *node, const json_t *gpu)
 			continue;
 		left -= json_number(share, "memory");
 		percent_left -= json_number(share, "compute");
-		if (cells->n < MOST - 1) {
+		if (cells->n < CELLS_BY_MEMORY_MAX - 1) {
 			cells->cell[cells->n] = share_cell(node, share);
 			memory[cells->n++] = json_number(share, "memory");
 			continue;
@@ -134,5 +106,5 @@ void mps_cells(struct gpu_cells *cells, const json_t *node, const json_t *gpu)
 		cells->cell[cells->n] = free_cell(memory[cells->n], percent_left);
 		cells->n++;
 	}
-	set_widths(cells, memory, all);
+	cells_set_widths(cells, memory, all);
 }

@@ -114,6 +114,12 @@ void lease_add_got(struct buf *buf, const json_t *lease)
 
 	if (json_array_size(got) == 0)
 		return;
+	share = json_array_get(got, 0);
+	if (text_eq(json_text(share, "mechanism"), "vf")) {
+		memory = json_number(share, "memory");
+		buf_addf(buf, "%s", memory > 0 ? memory_text(memory, text) : "a VF");
+		return;
+	}
 	json_array_foreach(got, i, share)
 	{
 		memory += json_number(share, "memory");

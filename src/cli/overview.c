@@ -8,6 +8,7 @@
 #include "cli/node.h"
 #include "cli/picture.h"
 #include "cli/tables.h"
+#include "cli/vf_text.h"
 
 /* "8 x H100 80GB HBM3", or each run of equal ones with its numbers. */
 static void add_products(struct buf *buf, const json_t *gpus, const struct terminal *terminal)
@@ -50,7 +51,7 @@ static void print_header(const json_t *node, const struct terminal *terminal, FI
 }
 
 /* What is worth a sentence about a GPU, each as a line. */
-static void add_notes(struct buf *buf, const json_t *gpu)
+static void add_notes(struct buf *buf, const json_t *node, const json_t *gpu)
 {
 	const json_t *mig = json_object_get(gpu, "mig"), *process;
 	const char *health = json_text(gpu, "health");
@@ -65,6 +66,7 @@ static void add_notes(struct buf *buf, const json_t *gpu)
 		buf_addf(buf, "GPU %lld: MIG mode will be %s after a reset of the GPU\n", index,
 			json_flag(mig, "pending") ? "on" : "off");
 	mps_add_notes(buf, gpu);
+	vf_add_notes(buf, node, gpu);
 	json_array_foreach(json_object_get(gpu, "processes"), i, process)
 	{
 		const char *user = json_text(process, "user");
@@ -168,7 +170,7 @@ void overview_print(const json_t *node, const struct terminal *terminal, FILE *o
 	AUTO_BUF notes = { 0 };
 	size_t i;
 
-	json_array_foreach(json_object_get(node, "gpus"), i, gpu) add_notes(&notes, gpu);
+	json_array_foreach(json_object_get(node, "gpus"), i, gpu) add_notes(&notes, node, gpu);
 	mps_add_foreign(&notes, json_object_get(node, "gpus"));
 	/* The header, the totals, the prompt after it all; the leases with their titles. */
 	others = 3 + count_lines(buf_text(&notes)) + (n_leases ? n_leases + 1 : 0);
@@ -180,6 +182,6 @@ void overview_print(const json_t *node, const struct terminal *terminal, FILE *o
 		out);
 	print_notes(buf_text(&notes), terminal, out);
 	if (n_leases > 0)
-		leases_print(leases, terminal, out);
+		leases_print(leases, node, terminal, out);
 	print_totals(node, terminal, out);
 }

@@ -6,8 +6,8 @@
  *	managed       │L1 ann │cache ░│L2 bob: python │L3 eve: jupyter lab            │
  *	GPU 1     MIG ├───────┼───────┼───────────────┼───────────────────────────────┤
  *
- * A GPU that is shared by MPS shows its shares by their memory; the narrowest are drawn wider than
- * they are, so that they can be read.
+ * A GPU that is shared by MPS, or whose VFs are on, shows its shares by their memory; the narrowest
+ * are drawn wider than they are, so that they can be read.
  *
  * A cell says as much as fits: what it is first, who holds it next, asked and got last. A GPU is as
  * tall as what is to be said of it: what is idle takes one line, and the eye goes to what is held.
@@ -21,6 +21,7 @@
 #include "cli/gpu_cells.h"
 #include "cli/mps_text.h"
 #include "cli/node.h"
+#include "cli/vf_text.h"
 
 #include <stdio.h>
 
@@ -142,6 +143,8 @@ static const char *mode_word(const json_t *node, const json_t *gpu)
 		return json_flag(mig, "on") ? "MIG*" : "(MIG)";
 	if (json_flag(mig, "on"))
 		return "MIG";
+	if (vf_is_on(gpu))
+		return "VF";
 	return mps_is_used(node, gpu) ? "MPS" : "whole";
 }
 

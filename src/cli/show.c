@@ -58,14 +58,16 @@ static int find(struct invocation *invocation, const char *id, enum thing *ret_t
 		"there is no GPU, share or lease '%s': 'carve list' shows what there is", id);
 }
 
-/* Who holds the limits of an MPS share hangs on all that is on its GPU: then the whole node is
- * asked for. */
+/* Who holds the limits of an MPS share hangs on all that is on its GPU, and whether a leased VF is
+ * in use stands with its share: then the whole node is asked for. */
 static int find_node(struct invocation *invocation, enum thing kind, const json_t *thing,
 	json_t **ret_node, struct error *err)
 {
 	const json_t *got = json_array_get(json_object_get(thing, "got"), 0);
 
-	if (!text_eq(json_text(kind == THING_LEASE ? got : thing, "mechanism"), "mps"))
+	const char *mechanism = json_text(kind == THING_LEASE ? got : thing, "mechanism");
+
+	if (!text_eq(mechanism, "mps") && !(kind == THING_LEASE && text_eq(mechanism, "vf")))
 		return 0;
 	return client_get(&invocation->client, ret_node, err, "/v1/node");
 }

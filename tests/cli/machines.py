@@ -159,6 +159,54 @@ class Node:
         })
         return name
 
+    def vfs(self, index, kind="nvidia", total=32, on=32, types=(), **more):
+        """Turns a GPU's VFs on. Types: name, memory in GiB, room, most, MIG profile, licence."""
+        gpu = self.json["gpus"][index]
+        self.json["shares"] = [s for s in self.json["shares"] if s["id"] != str(index)]
+        gpu["vf"] = {
+            "kind": kind, "total": total, "hardware_total": total, "on": on, "free": on, "mixed": False, "may_mix": True,
+            "origin": "dynamic" if on else None,
+            "types": [{"id": 1000 + i, "name": n, "memory": int(m * GIB), "room": room, "max": most, "mig": mig,
+                       "licence": licence} for i, (n, m, room, most, mig, licence) in enumerate(types)],
+            "vfs": [{"number": i, "pci": f"0000:{0x1b + index:02x}:{(4 + i) // 8:02x}.{(4 + i) % 8}", "driver": "",
+                     "free": True, "share": None} for i in range(on)],
+        } | more
+
+    def vf(self, index, number, type=None, memory=0, origin="dynamic", pid=None, vm=None, owner=None, gi=None, **more):
+        """A VF that is set up; memory in GiB, pid: of the VMM that has it open."""
+        gpu = self.json["gpus"][index]
+        row = next(v for v in gpu["vf"]["vfs"] if v["number"] == number)
+        name = f"{index}:vf{number}"
+        row.update(free=False, share=name, driver="nvidia" if type else "vfio-pci")
+        gpu["vf"]["free"] -= 1
+        licence = next((t["licence"] for t in gpu["vf"]["types"] if t["name"] == type), "")
+        self.json["shares"].append({
+            "id": name, "gpu": index, "mechanism": "vf", "profile": type, "start": None, "size": None,
+            "memory": int(memory * GIB), "compute": None, "slices": None, "uuid": "", "origin": origin, "lease": None,
+            "has_users": pid is not None, "enforced_by": {"memory": "hardware", "compute": "nobody", "faults": "nobody"},
+            "vf": {"number": number, "pci": row["pci"], "driver": row["driver"], "group": 70 + number, "viable": True,
+                   "numa": 0, "placement": None, "gi": gi, "vm": vm, "owner": owner, "licence": licence,
+                   "user": pid and {"pid": pid, "user": "root", "command": "qemu-system-x86_64 -M q35", "service": None}} | more,
+        })
+        return name
+
+    def vm_lease(self, number, name, vf, **more):
+        """A lease of a VF for the virtual machine of that name."""
+        used = next(s for s in self.json["shares"] if s["id"] == vf)["has_users"]
+        lease = self.lease(number, shares=[vf], name=name, fenced=False, **more)
+        share = next(s for s in self.json["shares"] if s["id"] == vf)
+        share["has_users"] = used
+        lease["holder"] = {"kind": "vm", "pid": None, "cgroup": None, "cgroup_dir": None, "command": None}
+        lease["got"][0]["pci"] = share["vf"]["pci"]
+        lease["asked"] = {"gpus": 1, "mechanism": "vf", "vm": True, "wait": None} | (
+            {"profile": share["profile"]} if share["profile"] else {})
+        lease["binding"] = {"env": {}, "nodes": [], "vf": {
+            "pci": share["vf"]["pci"], "gpu_pci": self.json["gpus"][share["gpu"]]["pci"], "driver": share["vf"]["driver"],
+            "vendor_vfio": share["vf"]["driver"] == "nvidia", "group": share["vf"]["group"], "cdev": None, "mdev": None,
+            "numa": 0, "vendor": 0x10de, "device": 0x26b9, "memory": share["memory"] or None, "mmio": 0,
+            "type": share["profile"]}}
+        return lease
+
     def lease(self, number, user="alice", command="python train.py", shares=(), asked=None, state="active", **more):
         got = []
         for name in shares:
@@ -221,6 +269,34 @@ def mps_node():
                    {"gpus": 1, "memory": "12Gi"})
     for i in (4, 5):
         node.json["gpus"][i]["mps"]["foreign"] = [{"pid": 4321, "uid": 0, "pipe_directory": "/tmp/nvidia-mps"}]
+    return node
+
+
+Q = "a guest needs a licence for vWS; without one it slows down after a while"
+C = "a guest needs NVIDIA AI Enterprise; without it CUDA stops working"
+
+
+def vf_node():
+    """An L40S with vGPUs, an H100 with vGPUs in MIG instances, one with VFs without sizes, one whose VFs are off."""
+    node = Node("dgx-h100", mig=False)
+    node.json["gpus"] = node.json["gpus"][:4]
+    node.json["shares"] = [s for s in node.json["shares"] if s["gpu"] < 4]
+    node.json["gpus"][0] = gpu(0, "l40s")
+    node.vfs(0, types=[("NVIDIA L40S-12Q", 12, 0, 4, None, Q), ("NVIDIA L40S-12C", 12, 0, 4, None, C),
+                       ("NVIDIA L40S-24Q", 24, 0, 2, None, Q)])
+    node.vm_lease(3, "web1", node.vf(0, 3, "NVIDIA L40S-12Q", 12, pid=4711, vm="web1"))
+    node.vm_lease(4, "web2", node.vf(0, 4, "NVIDIA L40S-12Q", 12))
+    node.vf(0, 5, "NVIDIA L40S-12Q", 12, origin="pinned")
+    node.vf(0, 6, "NVIDIA L40S-12Q", 9, origin="foreign", pid=4800, owner="libvirt domain db")
+    node.json["gpus"][1] = gpu(1, "h100")
+    place = node.instance(1, "3g.40gb", 4)
+    node.vfs(1, total=16, on=16, types=[("NVIDIA H100-3-40C", 40, 1, 1, "3g.40gb", C)])
+    node.vm_lease(5, "train", node.vf(1, 0, "NVIDIA H100-3-40C", 40, pid=4900, gi=4))
+    assert place
+    node.vfs(2, kind="generic", total=8, on=4, hardware_total=16)
+    node.vm_lease(6, "desk", node.vf(2, 1, viable=False))
+    node.vf(2, 2, origin="foreign", group=None)
+    node.vfs(3, total=16, on=0)
     return node
 
 
