@@ -114,6 +114,9 @@ int handover_read(const json_t *lease, struct handover *ret_handover, struct err
 		return error_set(err, -EINVAL,
 			"lease %s is %s: only an active lease has a VF to hand over", handover.id,
 			state);
+	if (!json_is_object(binding) && *json_text(lease, "reason"))
+		return error_set(err, -ENODEV, "lease %s has no VF now: %s", handover.id,
+			json_text(lease, "reason"));
 	if (!json_is_object(binding))
 		return error_set(err, -EPERM,
 			"lease %s is another user's: only its user and root see what it is bound "

@@ -29,15 +29,15 @@ struct handover {
 };
 
 /*
- * Reads the lease object of the API. -EINVAL: it has no VF, or has none now; -EPERM: it is another
- * user's, who alone sees it; -EBADMSG: what carved says of it cannot be understood.
+ * Reads the lease object of the API. -EINVAL: it has no VF, or not yet; -ENODEV: its VF is lost;
+ * -EPERM: it is another user's, who alone sees it; -EBADMSG: what carved says of it cannot be understood.
  */
 int handover_read(const json_t *lease, struct handover *ret_handover, struct error *err);
 
 /* One format of `carve show LEASE --as FORMAT`. */
 struct adapter {
 	const char *name; /* "qemu" */
-	bool needs_vf;	  /* false: any active lease will do, and only .lease and .id are set */
+	bool needs_vf;	  /* false: any active lease will do, and only .lease is set */
 	void (*write)(const struct handover *handover, struct buf *out);
 };
 extern const struct adapter adapters[];

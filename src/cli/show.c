@@ -92,6 +92,7 @@ static int find_format(const char *format, const struct adapter **ret_adapter, s
 /* A lease in the words of another program. */
 static int show_as(const json_t *lease, const struct adapter *adapter, struct error *err)
 {
+	bool is_for_vm = text_eq(json_text(json_object_get(lease, "holder"), "kind"), "vm");
 	struct handover handover = { .lease = lease };
 	AUTO_BUF text = { 0 };
 
@@ -104,7 +105,8 @@ static int show_as(const json_t *lease, const struct adapter *adapter, struct er
 			json_text(lease, "id"));
 		return EXIT_FAILED;
 	}
-	if (adapter->needs_vf && handover_read(lease, &handover, err) < 0)
+	/* Whoever starts a virtual machine by its environment needs the VF as well. */
+	if ((adapter->needs_vf || is_for_vm) && handover_read(lease, &handover, err) < 0)
 		return EXIT_FAILED;
 	adapter->write(&handover, &text);
 	fputs(buf_text(&text), stdout);

@@ -148,12 +148,21 @@ def claim_what_is_no_vf_is_refused_with_the_way_out(t):
     contains(show(lease, "env"), "CARVE_LEASE=L3\n")
     lease["binding"] = None
     contains(show(lease, "qemu", 2), "EPERM: lease L3 is another user's")
+    lost = leases.lease() | {"binding": None, "reason": "its virtual function 0:vf3 is not there, and will be made again"}
+    contains(show(lost, "qemu", 2), "ENODEV: lease L3 has no VF now: its virtual function 0:vf3 is not there, and")
     contains(show(leases.lease(state="queued"), "libvirt", 2), "lease L3 is queued: only an active lease has a VF")
     for bad in ({"pci": "0000:41:00.7,x=y"}, {"pci": "41:00.7"}, {"driver": "a b"}, {"mdev": "$(x)"}, {"cdev": "../x"},
                 {"gpu_pci": None}, {"pci": 7}):
         contains(show(leases.lease(**bad), "qemu", 2), "EBADMSG: carved says of the VF of lease L3 what")
     for odd in ({"id": "3"}, {"id": "L99999999999999"}, {"id": "L3;x"}, {"id": None}):
         contains(show(leases.lease() | odd, "qemu", 2), "EBADMSG: carved gives the lease no id")
+
+
+def claim_the_environment_of_a_vms_lease_needs_the_vf(t):
+    t.serve_lease(leases.lease() | {"binding": None, "reason": "its virtual function is not there"})
+    result = t.carve("show", "L3", "--as", "env")
+    same((result.returncode, result.stdout), (1, ""))
+    contains(result.stderr, "lease L3 has no VF now: its virtual function is not there")
 
 
 def claim_carve_refuses_in_one_sentence(t):
