@@ -30,7 +30,7 @@ to manage it.
 
 Sizes: _10G_ is 10\^9 bytes, _10Gi_ 2\^30. A size equal to the number in a MIG profile's name means that
 profile. Compute is percent of one GPU. A share is a MIG instance (_0:3g.40gb@4_), an MPS share (_0:mps1_,
-_0:3g.40gb@4:mps1_) or a whole GPU (_0_). Times: _500ms_, _10s_, _5m_, _4h_.
+_0:3g.40gb@4:mps1_), a virtual function (_0:vf3_) or a whole GPU (_0_). Times: _500ms_, _10s_, _5m_, _4h_.
 
 # VERBS
 
@@ -57,7 +57,8 @@ cat <<'END'
 	What was typed cannot be understood.
 
 *124*
-	*run*, *lease*: waited too long.
+	*run*, *lease*: waited too long. *attach*: QEMU took too long. *detach*: the guest has not let go in
+	time, and may still.
 
 *125*
 	*run*: Carve failed, not the command.
@@ -81,6 +82,31 @@ _COLUMNS_, _LINES_
 
 The command of *run* finds in its environment _CARVE_LEASE_ and what names its share to the driver, such as
 _CUDA_VISIBLE_DEVICES_; in an MPS share also _CUDA_MPS_PIPE_DIRECTORY_ and the share's limits.
+
+# VIRTUAL MACHINES
+
+*carve lease --vm --name* _NAME_ reserves a virtual function, which stays its holder's until it is released.
+What to give to the virtual machine's manager, *carve show* _LEASE_ *--as* _FORMAT_ prints:
+
+*qemu*, *cloud-hypervisor*
+	Options, one a line; lines with # are for people.
+
+*libvirt*
+	One hostdev element, for *virsh attach-device*.
+
+*proxmox*
+	A hook script; what to type stands at its top. With the argument _mapping_ it prints the section of
+	_/etc/pve/mapping/pci.cfg_.
+
+*kubevirt*
+	The permitted device and the VirtualMachine's, as YAML.
+
+*env*
+	_CARVE_VF_, the PCI address; _CARVE_VF_GPU_, its GPU's; _CARVE_VF_DRIVER_, the driver that it stays with;
+	_CARVE_VF_GROUP_, its IOMMU group in this boot; _CARVE_VF_NUMA_ and _CARVE_VF_MDEV_ where it has them.
+
+Into a QEMU that runs *carve attach* puts it, as the device carve-_LEASE_; *carve detach* takes it out, and
+returns when the guest has let go. Both do nothing where it is done already, and exit 0.
 
 # SEE ALSO
 

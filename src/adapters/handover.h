@@ -30,7 +30,8 @@ struct handover {
 
 /*
  * Reads the lease object of the API. -EINVAL: it has no VF, or not yet; -ENODEV: its VF is lost;
- * -EPERM: it is another user's, who alone sees it; -EBADMSG: what carved says of it cannot be understood.
+ * -EPERM: it is another user's, who alone sees it; -EBADMSG: what carved says of it cannot be
+ * understood.
  */
 int handover_read(const json_t *lease, struct handover *ret_handover, struct error *err);
 
