@@ -46,6 +46,14 @@ def claim_each_format_is_as_it_is_written_down(t):
                 same(text, file.read(), path)
 
 
+def claim_every_format_is_offered(t):
+    text = " ".join(t.carve("help", "show").stdout.split())
+    for format in FORMATS:
+        contains(text, format)
+    offered = re.search(r"show:--as\) .*'([^']*)'", t.carve("completion", "bash").stdout).group(1)
+    same(set(offered.split()), {*FORMATS, "json"})
+
+
 def claim_carve_shows_what_the_adapters_say(t):
     for name, lease in leases.ALL.items():
         t.serve_lease(lease)

@@ -76,6 +76,17 @@ def claim_bash_offers_values_and_names(t):
     same(bash(t, "apply", "--stop-services", t.dir + "/d"), [path])
 
 
+def claim_bash_offers_formats_leases_and_monitors(t):
+    t.serve(machines.vf_node().copy())
+    same(bash(t, "show", "L3", "--as", ""), ["env", "json", "qemu", "libvirt", "proxmox", "kubevirt", "cloud-hypervisor"])
+    same(bash(t, "show", "--as=k"), ["kubevirt"])
+    same(bash(t, "show", "0:vf"), ["vf3", "vf4", "vf5", "vf6"])
+    same(bash(t, "adopt", "0:vf6"), ["vf6"])
+    for verb in ("attach", "detach"):
+        same(bash(t, verb, ""), ["L3", "L4", "L5", "L6"])
+        same(bash(t, verb, "L3", "--qmp", t.dir + "/api"), [t.socket])
+
+
 def claim_bash_leaves_the_command_of_a_run_alone(t):
     path = os.path.join(t.dir, "train.py")
     open(path, "w").close()
