@@ -50,7 +50,7 @@ def claim_every_format_is_offered(t):
     text = " ".join(t.carve("help", "show").stdout.split())
     for format in FORMATS:
         contains(text, format)
-    offered = re.search(r"show:--as\) .*'([^']*)'", t.carve("completion", "bash").stdout).group(1)
+    offered = re.search(r"show:--as\) [^\n']*'([^']*)'", t.carve("completion", "bash").stdout).group(1)
     same(set(offered.split()), {*FORMATS, "json"})
 
 
