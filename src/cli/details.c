@@ -102,7 +102,9 @@ void gpu_details(const json_t *gpu, const json_t *node, const struct terminal *t
 	detail_line(terminal, out, "PCI address", "%s", json_text(gpu, "pci"));
 	if (json_whole(gpu, "numa") >= 0)
 		detail_line(terminal, out, "NUMA node", "%lld", json_whole(gpu, "numa"));
-	detail_line(terminal, out, "memory", "%s", memory_text(json_number(gpu, "memory"), text));
+	if (json_number(gpu, "memory") > 0)
+		detail_line(terminal, out, "memory", "%s",
+			memory_text(json_number(gpu, "memory"), text));
 	detail_line(terminal, out, "managed", "%s",
 		json_flag(gpu, "managed") ? "yes"
 					  : "no: Carve only looks ('carve manage' changes that)");

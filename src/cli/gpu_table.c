@@ -50,7 +50,8 @@ static void gpu_row(struct table *table, const json_t *gpu)
 	table_row(table, is_well ? PAINT_PLAIN : PAINT_RED);
 	table_cell(table, 0, "%lld", json_whole(gpu, "index"));
 	table_cell(table, 1, "%s", gpu_product(gpu));
-	table_cell(table, 2, "%s", memory_text(json_number(gpu, "memory"), text));
+	if (json_number(gpu, "memory") > 0)
+		table_cell(table, 2, "%s", memory_text(json_number(gpu, "memory"), text));
 	for (unsigned i = 0; i < MECHANISM_N; i++) {
 		const json_t *capability = capability_of(gpu, mechanism_names[i]);
 

@@ -75,6 +75,26 @@ static void add_type_count(
 		buf_addf(buf, " x%u", n);
 }
 
+/* What keeps a VF from being handed over. */
+static void add_share_notes(struct buf *buf, const json_t *share)
+{
+	const json_t *vf = json_object_get(share, "vf"), *group = json_object_get(vf, "group");
+	const char *id = json_text(share, "id");
+
+	if (*json_text(vf, "owner"))
+		buf_addf(buf, "%s is left alone: it belongs to %s\n", id, json_text(vf, "owner"));
+	else if (json_is_null(group))
+		buf_addf(buf,
+			"%s cannot be handed over: no IOMMU translates for it ('carve doctor' says "
+			"how)\n",
+			id);
+	else if (json_is_false(json_object_get(vf, "viable")))
+		buf_addf(buf,
+			"%s cannot be handed over: others of its IOMMU group keep their drivers "
+			"('carve doctor' says which)\n",
+			id);
+}
+
 void vf_add_notes(struct buf *buf, const json_t *node, const json_t *gpu)
 {
 	const json_t *shares = json_object_get(node, "shares"), *share;
@@ -89,19 +109,8 @@ void vf_add_notes(struct buf *buf, const json_t *node, const json_t *gpu)
 		vf_add_count(buf, gpu);
 		buf_addf(buf, "%s%s\n", types.length ? ": " : "", buf_text(&types));
 	}
-	json_array_foreach(shares, i, share)
-	{
-		const json_t *vf = json_object_get(share, "vf");
-
-		if (vf_is_share_of(share, gpu) && *json_text(vf, "owner"))
-			buf_addf(buf, "%s is left alone: it belongs to %s\n",
-				json_text(share, "id"), json_text(vf, "owner"));
-		if (vf_is_share_of(share, gpu) && json_is_false(json_object_get(vf, "viable")))
-			buf_addf(buf,
-				"%s cannot be handed over: others of its IOMMU group keep their "
-				"drivers ('carve doctor' says which)\n",
-				json_text(share, "id"));
-	}
+	json_array_foreach(shares, i, share) if (vf_is_share_of(share, gpu))
+		add_share_notes(buf, share);
 }
 
 void vf_add_type(struct buf *buf, const json_t *type)

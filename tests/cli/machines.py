@@ -277,7 +277,8 @@ C = "a guest needs NVIDIA AI Enterprise; without it CUDA stops working"
 
 
 def vf_node():
-    """An L40S with vGPUs, an H100 with vGPUs in MIG instances, one with VFs without sizes, one whose VFs are off."""
+    """An L40S with vGPUs, an H100 with vGPUs in MIG instances, a PCI device with VFs without sizes,
+    an H100 whose VFs are off."""
     node = Node("dgx-h100", mig=False)
     node.json["gpus"] = node.json["gpus"][:4]
     node.json["shares"] = [s for s in node.json["shares"] if s["gpu"] < 4]
@@ -293,6 +294,7 @@ def vf_node():
     node.vfs(1, total=16, on=16, types=[("NVIDIA H100-3-40C", 40, 1, 1, "3g.40gb", C)])
     node.vm_lease(5, "train", node.vf(1, 0, "NVIDIA H100-3-40C", 40, pid=4900, gi=4))
     assert place
+    node.json["gpus"][2].update(product="Red Hat, Inc. 1b36:0010", uuid="PCI-0000:1d:00.0", memory=0)
     node.vfs(2, kind="generic", total=8, on=4, hardware_total=16)
     node.vm_lease(6, "desk", node.vf(2, 1, viable=False))
     node.vf(2, 2, origin="foreign", group=None)

@@ -58,12 +58,21 @@ def claim_vfs_are_counted_with_their_types(t):
     t.serve(machines.vf_node().copy())
     text = listed(t)
     for line in ("GPU 0: 4 of 32 VFs: L40S-12Q x4", "GPU 1: 1 of 16 VFs: H100-3-40C", "GPU 2: 2 of 4 VFs: without a type x2",
-                 "0:vf6 is left alone: it belongs to libvirt domain db", "2:vf1 cannot be handed over: others of its IOMMU group"):
-        contains(text, line + ("" if "group" in line else "\n"))
+                 "0:vf6 is left alone: it belongs to libvirt domain db",
+                 "2:vf1 cannot be handed over: others of its IOMMU group keep their drivers ('carve doctor' says which)",
+                 "2:vf2 cannot be handed over: no IOMMU translates for it ('carve doctor' says how)"):
+        contains(text, line + "\n")
     lacks(text, "GPU 3:")
     rows = [re.split(r"\s{2,}", x.strip()) for x in listed(t, "gpus", width=200).split("\n")]
-    same([row[8] for row in rows[1:5]], ["managed, healthy, 4 of 32 VFs", "managed, healthy, 1 of 16 VFs",
+    same([row[-3] for row in rows[1:5]], ["managed, healthy, 4 of 32 VFs", "managed, healthy, 1 of 16 VFs",
                                           "managed, healthy, 2 of 4 VFs", "managed, healthy"])
+
+
+def claim_a_gpu_that_only_pci_knows_has_no_memory_to_tell(t):
+    t.serve(machines.vf_node().copy())
+    row = re.split(r"\s{2,}", listed(t, "gpus", width=200).split("\n")[3].strip())
+    same(row[:3], ["2", "Red Hat, Inc. 1b36:0010", "after"])
+    lacks(t.carve("show", "2").stdout, "\nmemory ")
 
 
 def claim_many_vfs_are_counted_in_the_last_cell(t):
