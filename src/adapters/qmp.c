@@ -111,14 +111,24 @@ static int receive(struct qmp *qmp, uint64_t deadline_ns, struct error *err)
 	return 0;
 }
 
+static void drop_line(struct qmp *qmp, size_t length)
+{
+	memmove(qmp->in.text, qmp->in.text + length + 1, qmp->in.length - length);
+	qmp->in.length -= length + 1;
+	qmp->searched = 0;
+}
+
+static bool is_blank(const char *line, size_t length)
+{
+	return length == 0 || (length == 1 && line[0] == '\r');
+}
+
 static int parse_line(struct qmp *qmp, size_t length, json_t **ret_message, struct error *err)
 {
 	json_error_t why;
 	json_t *message = json_loadb(qmp->in.text, length, JSON_DECODE_INT_AS_REAL, &why);
 
-	memmove(qmp->in.text, qmp->in.text + length + 1, qmp->in.length - length);
-	qmp->in.length -= length + 1;
-	qmp->searched = 0;
+	drop_line(qmp, length);
 	if (!json_is_object(message)) {
 		json_decref(message);
 		return error_set(err, -EBADMSG,
@@ -140,10 +150,8 @@ static int read_message(
 			memchr(text + qmp->searched, '\n', qmp->in.length - qmp->searched);
 		int r;
 
-		if (end && (end == text || text_eq(text, "\r\n"))) {
-			memmove(qmp->in.text, end + 1, qmp->in.length - (size_t)(end - text));
-			qmp->in.length -= (size_t)(end - text) + 1;
-			qmp->searched = 0;
+		if (end && is_blank(text, (size_t)(end - text))) {
+			drop_line(qmp, (size_t)(end - text));
 			continue;
 		}
 		if (end)

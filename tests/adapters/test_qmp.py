@@ -176,7 +176,7 @@ def claim_answers_in_pieces_are_put_together(t):
     pieces = [bytes([byte]) for byte in json.dumps(GREETING).encode() + b"\n"]
     slow = [part for piece in pieces for part in (piece, 0.001)]
     remove(Peer(t, {"device_del": [{"return": {}}, DELETED]}, slow))
-    both = json.dumps(DELETED).encode() + b"\r\n\r\n\n" + json.dumps(DELETED).encode() + b"\n{"
+    both = json.dumps(OTHER).encode() + b"\r\n\r\n\n" + json.dumps(DELETED).encode() + b"\n{"
     remove(Peer(t, {"device_del": [{"return": {}}, both]}))
 
 
