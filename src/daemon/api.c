@@ -311,6 +311,8 @@ static bool lease_answers(const struct call *call, const struct lease *lease)
 		return true;
 	if (call->not_state < 0)
 		return lease->state >= LEASE_ACTIVE;
+	if (call->is_release && lease->state == LEASE_ACTIVE)
+		return false;
 	return (int)lease->state != call->not_state;
 }
 
@@ -322,6 +324,15 @@ void api_lease_changed(struct lease *lease)
 		if (call->waits == CALL_WAITS_LEASE && call->id == lease->id &&
 			lease_answers(call, lease))
 			api_answer_lease(call, lease);
+}
+
+void api_release_refused(struct lease *lease, const char *why)
+{
+	struct call *call, *after;
+
+	list_for_each_safe (call, after, &lease->daemon->calls, link)
+		if (call->waits == CALL_WAITS_LEASE && call->id == lease->id && call->is_release)
+			call_fail(call, API_CONFLICT, "%s", why);
 }
 
 void api_events_changed(struct daemon *daemon)

@@ -57,10 +57,11 @@ struct call {
 		CALL_WAITS_EVENT,
 		CALL_WAITS_OPERATION
 	} waits;
-	uint64_t id;   /* lease or operation number */
-	int not_state; /* lease: answer when it is in another; -1: when it is active or over */
-	uint64_t seen; /* event: the last seen; operation: steps seen */
-	bool is_post;  /* lease: the call that asked for it */
+	uint64_t id;	 /* lease or operation number */
+	int not_state;	 /* lease: answer when it is in another; -1: when it is active or over */
+	uint64_t seen;	 /* event: the last seen; operation: steps seen */
+	bool is_post;	 /* lease: the call that asked for it */
+	bool is_release; /* lease: it has to be looked whether it may end */
 	sd_event_source *timer;
 };
 
@@ -88,6 +89,8 @@ void api_hung_up(struct daemon *daemon, const struct http_call *http);
 void call_wait(struct call *call, enum call_waits waits, uint64_t wait_ns);
 
 void api_lease_changed(struct lease *lease);
+/* It cannot be released now: answers who asked for that. */
+void api_release_refused(struct lease *lease, const char *why);
 void api_events_changed(struct daemon *daemon);
 void api_operation_changed(struct operation *operation);
 

@@ -84,14 +84,16 @@ static bool parse_holder(struct call *call, struct holder_wish *wish)
 		if (text_eq(kind, holder_kind_names[k]))
 			wish->kind = (enum holder_kind)k;
 	if (wish->kind == HOLDER_KIND_N)
-		call_fail(call, API_BAD_REQUEST, "holder.kind must be run, pid, cgroup or name");
+		call_fail(
+			call, API_BAD_REQUEST, "holder.kind must be run, pid, cgroup, name or vm");
 	else if (wish->kind == HOLDER_PID && wish->pid <= 0)
 		call_fail(call, API_BAD_REQUEST, "a pid holder needs holder.pid");
 	else if (wish->kind == HOLDER_CGROUP && (!wish->cgroup || wish->cgroup[0] != '/'))
 		call_fail(call, API_BAD_REQUEST,
 			"a cgroup holder needs holder.cgroup, its path in the cgroup tree "
 			"('/...')");
-	else if (wish->kind == HOLDER_NAME && (!wish->name || !wish->name[0]))
+	else if ((wish->kind == HOLDER_NAME || wish->kind == HOLDER_VM) &&
+		 (!wish->name || !wish->name[0]))
 		call_fail(call, API_BAD_REQUEST,
 			"a lease without a process needs a name (holder.name)");
 	else if (wish->name && !is_good_name(wish->name))
@@ -100,6 +102,20 @@ static bool parse_holder(struct call *call, struct holder_wish *wish)
 			"does not look like a number of a lease (L7)");
 	else
 		return true;
+	return false;
+}
+
+/* A virtual machine's lease is held by its name, and no other holder can use a VF. */
+static bool is_meant_alike(
+	struct call *call, const struct request *request, const struct holder_wish *wish)
+{
+	if (request->is_vm == (wish->kind == HOLDER_VM))
+		return true;
+	call_fail(call, API_BAD_REQUEST, "%s",
+		request->is_vm ? "a lease for a virtual machine is held by the machine's name "
+				 "(holder.kind vm): carve lease --vm --name NAME"
+			       : "a holder of kind vm asks for a virtual function: the request "
+				 "needs \"vm\": true (carve lease --vm)");
 	return false;
 }
 
@@ -123,7 +139,7 @@ void api_post_lease(struct call *call)
 		call_fail_error(call, API_BAD_REQUEST, &err);
 		return;
 	}
-	if (!parse_holder(call, &wish))
+	if (!parse_holder(call, &wish) || !is_meant_alike(call, &request, &wish))
 		return;
 	wait = seconds_of(call->body, "wait_reply", 30);
 	if (wait < 0) {
@@ -240,6 +256,7 @@ void api_lease_leave(struct call *call)
 void api_lease_release(struct call *call)
 {
 	struct lease *lease = own_lease(call, "release");
+	const char *why;
 	double grace;
 	uint64_t id;
 
@@ -252,8 +269,16 @@ void api_lease_release(struct call *call)
 			"grace is a number of seconds from 0 to %d (a day)", GRACE_MAX_S);
 		return;
 	}
-	lease_end(lease, (uint64_t)(grace * 1e9),
-		call->peer.uid == lease->tenant->uid ? "released" : "released by an administrator");
+	why = call->peer.uid == lease->tenant->uid ? "released" : "released by an administrator";
+	if (lease->holder.kind == HOLDER_VM && lease->state >= LEASE_ACTIVE) {
+		call->id = id;
+		call->not_state = LEASE_RELEASING;
+		call->is_release = true;
+		call_wait(call, CALL_WAITS_LEASE, WAIT_REPLY_NS);
+		lease_vf_release(lease, why);
+		return;
+	}
+	lease_end(lease, (uint64_t)(grace * 1e9), why);
 	lease = lease_by_id(call->daemon, id);
 	if (lease && lease->state == LEASE_RELEASING) {
 		call->id = id;

@@ -10,6 +10,7 @@
 #include "daemon/render.h"
 #include "daemon/settings.h"
 #include "daemon/unleased.h"
+#include "daemon/vfs.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -45,6 +46,9 @@ static void remember_former(struct daemon *daemon, unsigned gpu)
 	/* what is there now is what is wanted then, whoever made it */
 	for (unsigned i = 0; i < alone.seen.n_instances; i++)
 		alone.seen.instance[i].origin = SHARE_PINNED;
+	for (unsigned i = 0; i < alone.seen.vfs.n; i++)
+		alone.seen.vfs.vf[i].origin = SHARE_PINNED;
+	alone.seen.vfs.origin = SHARE_PINNED;
 	text = layout_export(&alone, 1, "former");
 	store_put(daemon->ledger, key, text);
 }
@@ -142,6 +146,31 @@ void api_gpu_unmanage(struct call *call)
 	plan_done(&plan);
 }
 
+static void adopt_vf(struct call *call)
+{
+	struct daemon *daemon = call->daemon;
+	struct error err = ERROR_NONE;
+	unsigned gpu, at;
+
+	if (share_find_vf(daemon->gpus, daemon->n_gpus, call->arg, &gpu, &at, &err) < 0) {
+		call_fail_error(call, API_NOT_FOUND, &err);
+		return;
+	}
+	if (!daemon->gpus[gpu].managed) {
+		call_fail(call, API_CONFLICT, "GPU %u is not managed: carve manage %u first", gpu,
+			gpu);
+		return;
+	}
+	if (vfs_adopt(daemon, gpu, at, &err) < 0) {
+		call_fail_error(call, API_CONFLICT, &err);
+		return;
+	}
+	gpu_rebuild(daemon, gpu);
+	event_add(daemon, "share-adopted", (int)gpu, 0, "%s is Carve's now", call->arg);
+	reply_gpu(call, gpu);
+	leases_pump(daemon);
+}
+
 void api_share_adopt(struct call *call)
 {
 	struct daemon *daemon = call->daemon;
@@ -152,6 +181,10 @@ void api_share_adopt(struct call *call)
 
 	if (call_refuse_unless_admin(call, "adopt shares"))
 		return;
+	if (share_is_vf_name(call->arg)) {
+		adopt_vf(call);
+		return;
+	}
 	if (share_find(daemon->gpus, daemon->n_gpus, call->arg, &gpu, &at, &ci, &err) < 0) {
 		call_fail_error(call, API_NOT_FOUND, &err);
 		return;

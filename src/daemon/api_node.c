@@ -43,8 +43,8 @@ void api_get_node(struct call *call)
 			"driver_error",
 			render_text(daemon->driver_error[0] ? daemon->driver_error : NULL),
 			"driver_drained", daemon->driver_let_go, "simulated", daemon->is_simulated,
-			"gpus", gpus_of(call), "shares", render_shares(daemon), "leases",
-			leases_of(call), "queue", (int)daemon->n_queued));
+			"gpus", gpus_of(call), "shares", render_shares(daemon, &call->peer),
+			"leases", leases_of(call), "queue", (int)daemon->n_queued));
 }
 
 void api_get_gpus(struct call *call)
@@ -66,7 +66,8 @@ void api_get_gpu(struct call *call)
 
 void api_get_shares(struct call *call)
 {
-	call_reply(call, API_OK, json_pack("{s:o}", "shares", render_shares(call->daemon)));
+	call_reply(call, API_OK,
+		json_pack("{s:o}", "shares", render_shares(call->daemon, &call->peer)));
 }
 
 void api_get_share(struct call *call)
@@ -87,6 +88,14 @@ void api_get_share(struct call *call)
 			return;
 		}
 		share = render_mps_share(daemon, gpu, &daemon->gpus[gpu].mps[instance]);
+	} else if (share_is_vf_name(call->arg)) {
+		if (share_find_vf(daemon->gpus, daemon->n_gpus, call->arg, &gpu, &instance, &err) <
+			0) {
+			call_fail_error(call, API_NOT_FOUND, &err);
+			return;
+		}
+		share = render_vf_share(
+			daemon, gpu, &daemon->gpus[gpu].seen.vfs.vf[instance], &call->peer);
 	} else if (share_find(daemon->gpus, daemon->n_gpus, call->arg, &gpu, &instance, &ci, &err) <
 		   0) {
 		call_fail_error(call, API_NOT_FOUND, &err);

@@ -64,6 +64,8 @@ struct daemon {
 	struct worker *mps_finder;
 	bool mps_finding;
 
+	sd_event_source *vf_soon; /* sees to the VFs in a later round of the loop; NULL: never asked
+				     for */
 	struct guard *guard;
 	struct http *http;
 	struct list calls; /* API calls that wait */

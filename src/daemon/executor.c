@@ -7,6 +7,7 @@
 #include "daemon/gpus.h"
 #include "daemon/leases.h"
 #include "daemon/ledger.h"
+#include "daemon/vfs.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -68,6 +69,7 @@ struct txn {
 	txn_progress_fn progress;
 	txn_done_fn done;
 	void *context;
+	bool is_recovery;      /* it undoes what a killed daemon did */
 	sd_event_source *soon; /* its beginning, then its end, in the loop's next round */
 };
 
@@ -85,6 +87,15 @@ static void txn_free(struct txn *txn)
 	sd_event_source_disable_unref(txn->soon);
 	free(txn->steps);
 	free(txn);
+}
+
+static void keep_vfs(struct txn *txn, unsigned gpu)
+{
+	for (unsigned k = 0; k < txn->n_steps; k++)
+		if (txn->steps[k].step.gpu == gpu && step_is_of_vfs(&txn->steps[k].step)) {
+			vfs_keep(txn->daemon, gpu);
+			return;
+		}
 }
 
 /* Success: what was made is now known as ours, what was removed is forgotten. */
@@ -109,8 +120,30 @@ static void record_origins(struct txn *txn)
 				gpu_set_former_mode(txn->daemon, lane->gpu,
 					step->mode == COMPUTE_EXCLUSIVE_PROCESS ? &step->mode_before
 										: NULL);
+			else if (step_is_of_vfs(step))
+				vfs_record(txn->daemon, lane->gpu, step);
 		}
+		keep_vfs(txn, lane->gpu);
 	}
+}
+
+/* What a killed daemon did may be in the books already: the inverses are written behind it. */
+static void record_undone(struct txn *txn)
+{
+	for (unsigned k = txn->n_steps; k-- > 0;) {
+		struct step back = step_inverse(&txn->steps[k].step);
+
+		if (step_is_of_vfs(&back) && txn->steps[k].fate == FATE_UNDONE)
+			vfs_record(txn->daemon, back.gpu, &back);
+	}
+	for (unsigned i = 0; i < txn->n_lanes; i++)
+		keep_vfs(txn, txn->lanes[i].gpu);
+}
+
+static void record_rest_of_vfs(struct daemon *daemon, struct step step)
+{
+	step.origin = SHARE_DYNAMIC;
+	vfs_record(daemon, step.gpu, &step);
 }
 
 /* What could be neither finished nor put back is ours all the same, if it stands; nobody wants it.
@@ -124,7 +157,11 @@ static void record_rest(struct txn *txn, unsigned gpu)
 			(txn->steps[k].fate == FATE_DONE || txn->steps[k].fate == FATE_UNSURE))
 			gpu_set_origin(
 				txn->daemon, gpu, step->profile_id, step->start, SHARE_DYNAMIC);
+		else if (step->gpu == gpu && step_is_of_vfs(step) &&
+			 txn->steps[k].fate == FATE_DONE)
+			record_rest_of_vfs(txn->daemon, *step);
 	}
+	keep_vfs(txn, gpu);
 }
 
 static int on_closing(sd_event_source *source, void *context)
@@ -135,6 +172,8 @@ static int on_closing(sd_event_source *source, void *context)
 	ledger_begin(daemon->ledger);
 	if (txn->result.code == 0)
 		record_origins(txn);
+	else if (txn->is_recovery)
+		record_undone(txn);
 	for (unsigned i = 0; i < txn->n_lanes; i++) {
 		unsigned gpu = txn->lanes[i].gpu;
 
@@ -164,6 +203,12 @@ static void fail(struct txn *txn, unsigned gpu, int code, const char *doing, con
 	snprintf(txn->result.text, sizeof(txn->result.text), "GPU %u: %s: %s", gpu, doing, text);
 }
 
+/* Modes change the minor and the geometry; NVIDIA's driver is bound anew when VFs come or go. */
+static bool changes_facts(const struct step *step)
+{
+	return step->kind <= STEP_RESET || step->kind == STEP_VF_COUNT;
+}
+
 static void on_step_done(void *context, const struct work_answer *answer)
 {
 	struct lane *lane = context;
@@ -180,7 +225,7 @@ static void on_step_done(void *context, const struct work_answer *answer)
 		txn->n_done++;
 		ledger_step_mark(daemon->ledger, txn->id, number, STEP_DONE);
 		gpu_saw(daemon, lane->gpu, &answer->seen);
-		if (step->step.kind <= STEP_RESET)
+		if (changes_facts(&step->step))
 			gpu_look_facts(daemon, lane->gpu);
 		snprintf(said, sizeof(said), "GPU %u: %s", lane->gpu, doing);
 		if (txn->progress)
@@ -248,7 +293,7 @@ static void on_undo_done(void *context, const struct work_answer *answer)
 		lane->next_undo++;
 		lane->tries = 0;
 		gpu_saw(daemon, lane->gpu, &answer->seen);
-		if (undo->step.kind <= STEP_RESET)
+		if (changes_facts(&undo->step))
 			gpu_look_facts(daemon, lane->gpu);
 	} else if (++lane->tries >= UNDO_TRIES) {
 		lane->is_broken = true;
@@ -457,6 +502,8 @@ void txn_apply_pending(const struct txn *txn, unsigned gpu, const struct mig_geo
 			seen->instance[i] = seen->instance[--seen->n_instances];
 		else if (step->step.kind == STEP_MODE_ON)
 			seen->mig_on = seen->mig_pending = true;
+		else if (step_is_of_vfs(&step->step))
+			vf_view_step(&step->step, seen);
 	}
 }
 
@@ -539,6 +586,7 @@ void txn_recover(struct daemon *daemon, void (*done)(struct daemon *daemon))
 		return;
 	}
 	txn = txn_new(daemon, (unsigned)recovery->open.n);
+	txn->is_recovery = true;
 	txn->done = on_recovered;
 	txn->context = recovery;
 	txn->id = ledger_txn_begin(daemon->ledger, "recovery");

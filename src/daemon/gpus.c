@@ -9,6 +9,7 @@
 #include "daemon/ledger.h"
 #include "daemon/mps.h"
 #include "daemon/unleased.h"
+#include "daemon/vfs.h"
 #include "driver/process.h"
 
 #include <errno.h>
@@ -75,8 +76,10 @@ void gpu_rebuild(struct daemon *daemon, unsigned index)
 	for (size_t i = 0; i < runtime->mps.n && gpu->n_mps < MPS_SHARES_MAX; i++)
 		gpu->mps[gpu->n_mps++] = runtime->mps.at[i];
 	mps_show(daemon, index);
+	vfs_show(daemon, index);
 	leases_mark(daemon, index);
-	gpu->whole_allowed = !gpu->seen.mig_on && !gpu->seen.mig_pending && runtime->mps.n == 0;
+	gpu->whole_allowed = !gpu->seen.mig_on && !gpu->seen.mig_pending && runtime->mps.n == 0 &&
+			     !vf_any_on(gpu);
 	gpu->whole_in_use = !gpu->seen.mig_on && gpu->seen.n_processes > 0;
 }
 
@@ -177,6 +180,7 @@ static void on_look(void *context, const struct work_answer *answer)
 	if (!runtime->txn) {
 		forget_absent(daemon, gpu);
 		leases_check_shares(daemon, gpu);
+		vfs_mend(daemon, gpu);
 	}
 	leases_check_unleased(daemon, gpu);
 	mps_note_clients(daemon, gpu);
@@ -328,6 +332,8 @@ void gpu_set_managed(struct daemon *daemon, unsigned gpu, bool is_managed)
 		gpu_set_mps(daemon, gpu, runtime->mps.at[0], false);
 	}
 	ledger_commit(daemon->ledger);
+	if (!is_managed)
+		vfs_forget(daemon, gpu);
 	gpu_rebuild(daemon, gpu);
 	if (!is_managed)
 		mps_stop_idle(daemon, 1u << gpu);
@@ -414,6 +420,7 @@ static void gpu_recall(struct daemon *daemon, unsigned index)
 		daemon->ledger, recall_mps_share, &(struct recalled_gpu){ daemon, index });
 	daemon->runtime[index].has_former_mode = ledger_former_mode(
 		daemon->ledger, gpu->facts.uuid, &daemon->runtime[index].former_mode);
+	vfs_recall(daemon, index);
 	free(broken);
 	free(drained);
 	free(key);
@@ -515,6 +522,7 @@ int gpus_start(struct daemon *daemon, void (*ready)(struct daemon *daemon))
 void gpus_done(struct daemon *daemon)
 {
 	worker_free(daemon->node_worker);
+	vfs_done(daemon);
 	for (unsigned i = 0; i < daemon->n_gpus; i++) {
 		worker_free(daemon->runtime[i].worker);
 		vec_done(&daemon->runtime[i].origins);

@@ -40,7 +40,11 @@ struct gpu_runtime {
 	enum compute_mode former_mode;
 	bool mode_stays;       /* putting it back failed last time */
 	unsigned mps_failures; /* MPS servers that could not be started, one after the other */
-	VEC(int32_t) reported; /* pids whose use without a lease was told */
+	struct vf_intent *vf_intent; /* what its VFs are to be; NULL: none is ours */
+	char vf_why[400];	     /* why they could not be made again, or let go; "" */
+	unsigned vf_failures;
+	uint64_t vf_again_ns;		 /* not tried before */
+	VEC(int32_t) reported;		 /* pids whose use without a lease was told */
 	VEC(struct client_mark) clients; /* who used it through MPS when it was last looked at */
 };
 

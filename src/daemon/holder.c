@@ -23,7 +23,7 @@
 
 enum { COMMAND_MAX = 512 };
 
-const char *const holder_kind_names[HOLDER_KIND_N] = { "run", "cgroup", "pid", "name" };
+const char *const holder_kind_names[HOLDER_KIND_N] = { "run", "cgroup", "pid", "name", "vm" };
 
 void holder_init(struct holder *holder)
 {
@@ -275,9 +275,11 @@ int holder_begin(struct lease *lease, const struct binding *binding, struct erro
 		holder->cgroup_fd = cgroup_find(holder->cgroup, err);
 	else if (holder->kind != HOLDER_RUN)
 		snprintf(holder->fence_text, sizeof(holder->fence_text), "%s",
-			holder->kind == HOLDER_PID ? "not fenced, children not followed: the "
-						     "holder is a process that was there before"
-						   : "not fenced: the holder is a name");
+			holder->kind == HOLDER_PID  ? "not fenced, children not followed: the "
+						      "holder is a process that was there before"
+			: holder->kind == HOLDER_VM ? "not fenced: VFIO keeps a virtual machine to "
+						      "its virtual function"
+						    : "not fenced: the holder is a name");
 	if (holder->kind == HOLDER_CGROUP && holder->cgroup_fd < 0)
 		return holder->cgroup_fd;
 	if (holder->cgroup_fd >= 0) {
@@ -289,12 +291,15 @@ int holder_begin(struct lease *lease, const struct binding *binding, struct erro
 		if (r < 0)
 			error_set(err, r, "process %d is gone", (int)holder->pid);
 	}
-	if (holder->kind == HOLDER_NAME)
+	if (holder_is_name(holder))
 		unwatch(holder);
+	/* who asked for it is not who uses it */
+	if (holder->kind == HOLDER_VM)
+		holder->pid = 0;
 	if (r == 0 && holder->kind == HOLDER_CGROUP)
 		holder->was_entered = cgroup_populated(holder->cgroup_fd) > 0;
 	if (r == 0 && !holder->is_fenced && lease->daemon->config.require_fence &&
-		holder->kind != HOLDER_NAME)
+		!holder_is_name(holder))
 		return error_set(err, -EPERM,
 			"the configuration requires a fence (require-fence): %s",
 			holder->fence_text);
@@ -306,7 +311,7 @@ int holder_resume(struct lease *lease)
 	struct holder *holder = &lease->holder;
 	uint64_t id;
 
-	if (holder->kind == HOLDER_NAME)
+	if (holder_is_name(holder))
 		return 1;
 	if (holder->cgroup) {
 		holder->cgroup_fd = cgroup_find(holder->cgroup, NULL);

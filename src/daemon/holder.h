@@ -11,6 +11,8 @@
  * was entered and is empty.
  * - pid: one process, by its pidfd; not fenced, children not followed.
  * - name: nobody in particular; it ends by release or when its time is up.
+ * - vm: a virtual machine, by name, running or not: a reservation that outlives reboots and ends by
+ *   release or when its time is up, but never while the machine has its VF.
  */
 
 #include "model/binding.h"
@@ -24,7 +26,7 @@ struct lease;
 struct peer;
 typedef struct sd_event_source sd_event_source;
 
-enum holder_kind { HOLDER_RUN, HOLDER_CGROUP, HOLDER_PID, HOLDER_NAME, HOLDER_KIND_N };
+enum holder_kind { HOLDER_RUN, HOLDER_CGROUP, HOLDER_PID, HOLDER_NAME, HOLDER_VM, HOLDER_KIND_N };
 extern const char *const holder_kind_names[HOLDER_KIND_N];
 
 /* What a request says about its holder; strings are borrowed. */
@@ -46,6 +48,12 @@ struct holder {
 	int cgroup_fd, events_fd, pidfd;
 	sd_event_source *events_source, *pid_source;
 };
+
+/* True if there is nothing to watch: nobody's end ends it. */
+static inline bool holder_is_name(const struct holder *holder)
+{
+	return holder->kind == HOLDER_NAME || holder->kind == HOLDER_VM;
+}
 
 void holder_init(struct holder *holder);
 void holder_done(struct holder *holder);

@@ -18,10 +18,12 @@
 #include "daemon/ledger.h"
 #include "daemon/mps.h"
 #include "daemon/render.h"
+#include "daemon/vfs.h"
 #include "driver/cgroup.h"
 #include "driver/dmem.h"
 #include "mechanism/bind.h"
 #include "mechanism/mechanism.h"
+#include "mechanism/vf.h"
 #include "model/queue.h"
 
 #include <errno.h>
@@ -62,7 +64,10 @@ void lease_mark_share(const struct lease *lease, const struct lease_share *share
 		mark_mps(gpu, &share->mps, id);
 		return;
 	}
-
+	if (share->mechanism == MECHANISM_VF) {
+		lease_vf_mark(lease, share, id);
+		return;
+	}
 	if (share->mechanism == MECHANISM_WHOLE) {
 		gpu->whole_lease = id;
 		return;
@@ -92,6 +97,8 @@ static struct lease_share share_of(
 	const struct mig_profile *profile = &geometry->profile[placement->profile];
 	struct lease_share share = { .gpu = placement->gpu, .mechanism = placement->mechanism };
 
+	if (placement->how == PLACE_VF)
+		return lease_vf_share(daemon, placement);
 	if (placement->how == PLACE_MPS) {
 		share.mps = placement->mps;
 		share.mps.uid = uid;
@@ -132,6 +139,9 @@ struct quota lease_amount(const struct lease *lease)
 	struct quota amount = { 0 };
 
 	for (unsigned i = 0; i < lease->n_shares; i++) {
+		if (lease->share[i].mechanism == MECHANISM_VF)
+			amount.gpus_milli += lease_vf_milli(
+				&lease->daemon->gpus[lease->share[i].gpu], &lease->share[i]);
 		amount.gpus_milli += (uint64_t)(lease->share[i].compute * 10.0f + 0.5f);
 		amount.compute_percent += (uint64_t)(lease->share[i].compute + 0.5f);
 		amount.memory_bytes += lease->share[i].memory_bytes;
@@ -176,6 +186,19 @@ struct mps_place lease_share_place(const struct lease_share *share)
 	return share->mechanism == MECHANISM_MPS ? share->mps.place : MPS_WHOLE_GPU;
 }
 
+static int bind_vf(const struct lease *lease, const struct lease_share *share,
+	struct binding *binding, struct error *err)
+{
+	const struct gpu *gpu = &lease->daemon->gpus[share->gpu];
+	const struct vf *vf = vf_find(gpu, share->vf.number);
+
+	if (!vf || (lease->state == LEASE_ACTIVE &&
+			   !vfs_is_as_meant(lease->daemon, share->gpu, share->vf.number)))
+		return error_set(err, -ENODEV, "its virtual function %u:vf%u is not there",
+			share->gpu, share->vf.number);
+	return vf_bind(gpu, vf, binding, err);
+}
+
 int lease_binding(const struct lease *lease, struct binding *ret_binding, struct error *err)
 {
 	*ret_binding = (struct binding){ 0 };
@@ -201,7 +224,10 @@ int lease_binding(const struct lease *lease, struct binding *ret_binding, struct
 				return error_set(err, -ENODEV,
 					"its compute instance on GPU %u is gone", share->gpu);
 		}
-		r = mechanism_of(share->mechanism)->bind(gpu, instance, ci, ret_binding, err);
+		r = share->mechanism == MECHANISM_VF
+			    ? bind_vf(lease, share, ret_binding, err)
+			    : mechanism_of(share->mechanism)
+				      ->bind(gpu, instance, ci, ret_binding, err);
 		if (r == 0 && share->environment)
 			r = bind_environment(ret_binding, share->environment, err);
 		if (r < 0)
@@ -219,6 +245,8 @@ static void take_uuids(struct lease *lease)
 
 		struct mps_place place = lease_share_place(share);
 
+		if (share->mechanism == MECHANISM_VF)
+			lease_vf_take_address(share, gpu);
 		if (mps_place_is_gpu(&place))
 			continue;
 		at = gpu_instance_at(gpu, place.profile_id, place.start);
@@ -255,13 +283,26 @@ static void limit_by_kernel(struct lease *lease)
 	lease_mark_share(lease, share, lease->id);
 }
 
+enum { LEASE_SHARE_TEXT_MAX = SHARE_NAME_MAX + VF_NAME_MAX };
+
+static const char *say_share(const struct lease *lease, char ret_text[LEASE_SHARE_TEXT_MAX])
+{
+	const struct lease_share *share = &lease->share[0];
+
+	if (share->mechanism == MECHANISM_VF)
+		return lease_vf_text(share, ret_text, LEASE_SHARE_TEXT_MAX);
+	return share->mechanism == MECHANISM_MPS
+		       ? mps_share_name(&lease->daemon->gpus[share->gpu], &share->mps, ret_text)
+		       : share->uuid;
+}
+
 /* Shares are there: bind the holder. */
 static void activate(struct lease *lease)
 {
 	struct daemon *daemon = lease->daemon;
 	AUTO_FREE struct binding *binding = must_alloc(1, sizeof(*binding));
 	struct error err = ERROR_NONE;
-	char asked[REQUEST_TEXT_MAX], share[SHARE_NAME_MAX];
+	char asked[REQUEST_TEXT_MAX], share[LEASE_SHARE_TEXT_MAX];
 	int r;
 
 	take_uuids(lease);
@@ -285,12 +326,7 @@ static void activate(struct lease *lease)
 		lease->timer = sd_event_source_disable_unref(lease->timer);
 	event_add(daemon, "lease-active", (int)lease->share[0].gpu, lease->id,
 		"L%" PRIu64 " (%s) holds %s on GPU %u", lease->id,
-		request_text(&lease->request, asked),
-		lease->share[0].mechanism == MECHANISM_MPS
-			? mps_share_name(
-				  &daemon->gpus[lease->share[0].gpu], &lease->share[0].mps, share)
-			: lease->share[0].uuid,
-		lease->share[0].gpu);
+		request_text(&lease->request, asked), say_share(lease, share), lease->share[0].gpu);
 	lease_set_state(lease, LEASE_ACTIVE);
 }
 
@@ -371,7 +407,8 @@ static void prepare(struct lease *lease, const struct placement *placements)
 	char what[48];
 
 	for (unsigned i = 0; i < lease->n_shares; i++)
-		if (placements[i].how == PLACE_CREATE || placements[i].how == PLACE_MPS)
+		if (placements[i].how == PLACE_CREATE || placements[i].how == PLACE_MPS ||
+			placements[i].how == PLACE_VF)
 			n += plan_placement(daemon->gpus, &placements[i], steps + n);
 	for (unsigned i = 0; i < lease->n_shares; i++)
 		lease_mark_share(lease, &lease->share[i], lease->id);
@@ -422,7 +459,7 @@ int lease_try(struct lease *lease, uint32_t avoid, uint32_t *ret_busy, struct er
 	unsigned n = lease->request.n_gpus;
 	AUTO_FREE struct placement *placements = must_alloc(n, sizeof(*placements));
 	uint32_t busy = busy_gpus(daemon, false);
-	uint32_t passed = avoid | busy_gpus(daemon, true);
+	uint32_t passed = avoid | busy_gpus(daemon, true) | vfs_owing(daemon);
 	struct quota amount;
 	int r;
 

@@ -37,6 +37,10 @@ static json_t *share_to_json(const struct lease *lease, const struct lease_share
 				"must_hold", share->mps.must_hold, "by_kernel",
 				share->mps.is_by_kernel, "environment", share->environment,
 				"partition", share->partition));
+	if (json && share->mechanism == MECHANISM_VF)
+		json_object_set_new(json, "vf",
+			json_pack("{s:I, s:s, s:s}", "number", (json_int_t)share->vf.number, "pci",
+				share->vf.pci, "type", share->vf.type));
 	return json;
 }
 
@@ -67,6 +71,8 @@ void lease_record(struct lease *lease)
 		log_error("lease L%" PRIu64 " cannot be written down", lease->id);
 		abort();
 	}
+	if (holder->kind == HOLDER_VM)
+		lease_vf_keep(lease, body);
 	ledger_lease_put(lease->daemon->ledger, lease->id, body);
 }
 
@@ -124,6 +130,13 @@ static void recall_mps(const struct lease *lease, struct lease_share *share, con
 	share->partition = copy_of(json, "partition");
 }
 
+static void recall_vf(struct lease_share *share, const json_t *json)
+{
+	share->vf.number = (uint32_t)number_of(json, "number");
+	text_copy(share->vf.pci, sizeof(share->vf.pci), text_of(json, "pci") ?: "");
+	text_copy(share->vf.type, sizeof(share->vf.type), text_of(json, "type") ?: "");
+}
+
 /* 0, or -ENODEV if a GPU of the lease is no longer there. */
 static int recall_shares(struct lease *lease, const json_t *shares)
 {
@@ -150,6 +163,8 @@ static int recall_shares(struct lease *lease, const json_t *shares)
 		text_copy(share->uuid, sizeof(share->uuid), text_of(json, "uuid") ?: "");
 		if (share->mechanism == MECHANISM_MPS)
 			recall_mps(lease, share, json_object_get(json, "mps"));
+		if (share->mechanism == MECHANISM_VF)
+			recall_vf(share, json_object_get(json, "vf"));
 		lease->n_shares++;
 		lease->n_shares_made++;
 	}
@@ -197,6 +212,10 @@ void leases_check_shares(struct daemon *daemon, unsigned gpu)
 
 		for (unsigned i = 0; i < lease->n_shares; i++)
 			is_here |= lease->share[i].gpu == gpu;
+		if (is_here && lease->share[0].mechanism == MECHANISM_VF) {
+			lease_vf_seen(lease);
+			continue;
+		}
 		if (!is_here || lease->has_failed || lease->state != LEASE_ACTIVE ||
 			shares_are_there(lease))
 			continue;
@@ -257,10 +276,12 @@ static void resume_active(struct lease *lease)
 		lease_arm(lease, lease->ends_wall_ns > now ? lease->ends_wall_ns - now : 1);
 	}
 	if (lease->state == LEASE_RELEASING)
-		lease_arm(lease, holds ? lease->daemon->config.grace_ns : 1);
+		lease_arm(lease, holds && lease->holder.kind != HOLDER_VM
+					 ? lease->daemon->config.grace_ns
+					 : 1);
 	else if (!holds)
 		lease_holder_gone(lease);
-	else if (lease->has_failed && lease->holder.kind == HOLDER_NAME)
+	else if (lease->has_failed && holder_is_name(&lease->holder))
 		lease_fail(lease, API_DRIVER, lease->reason);
 }
 
@@ -268,6 +289,16 @@ struct recalled {
 	struct daemon *daemon;
 	VEC(uint64_t) ids;
 };
+
+/* Without a driver no GPU of NVIDIA's is there: what is durable is kept until there is one. */
+static bool waits_for_driver(const struct daemon *daemon, const json_t *json)
+{
+	const json_t *share = json_array_get(json_object_get(json, "shares"), 0);
+
+	return !daemon->driver_version[0] &&
+	       text_eq(text_of(json_object_get(json, "holder"), "kind"), "vm") &&
+	       gpu_by_uuid(daemon, text_of(share, "gpu") ?: "") < 0;
+}
 
 static void recall(void *context, uint64_t id, const char *body)
 {
@@ -278,6 +309,14 @@ static void recall(void *context, uint64_t id, const char *body)
 
 	if (state < 0) {
 		log_error("lease L%" PRIu64 " in the ledger cannot be read; it is dropped", id);
+		json_decref(json);
+		return;
+	}
+	if (waits_for_driver(recalled->daemon, json)) {
+		log_warning("lease L%" PRIu64
+			    " of a virtual machine waits for its GPU's driver to be loaded, and "
+			    "for carved to be started again then",
+			id);
 		json_decref(json);
 		return;
 	}
@@ -307,13 +346,26 @@ static void recall(void *context, uint64_t id, const char *body)
 	json_decref(json);
 }
 
+/* Of a boot before this one: the ledger does not know it. */
+static void recall_vm(void *context, uint64_t id, const char *body)
+{
+	struct recalled *recalled = context;
+
+	if (!lease_by_id(recalled->daemon, id))
+		recall(context, id, body);
+}
+
 void leases_recall(struct daemon *daemon)
 {
 	struct recalled recalled = { .daemon = daemon };
+	uint64_t last_vm;
 
 	daemon->last_lease = ledger_last_lease(daemon->ledger);
 	ledger_begin(daemon->ledger);
 	ledger_leases(daemon->ledger, recall, &recalled);
+	last_vm = lease_vf_recall(daemon, recall_vm, &recalled);
+	if (last_vm > daemon->last_lease)
+		daemon->last_lease = last_vm;
 	for (unsigned i = 0; i < daemon->n_gpus; i++)
 		gpu_rebuild(daemon, i);
 	for (size_t i = 0; i < recalled.ids.n; i++) {

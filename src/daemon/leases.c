@@ -10,6 +10,7 @@
 #include "daemon/ledger.h"
 #include "daemon/mps.h"
 #include "daemon/peers.h"
+#include "daemon/vfs.h"
 #include "mechanism/mechanism.h"
 
 #include <assert.h>
@@ -132,7 +133,7 @@ bool driver_let_go(struct daemon *daemon)
 	struct lease *lease;
 
 	list_for_each (lease, &daemon->leases, link)
-		if (lease->n_shares)
+		if (lease->n_shares && !lease_vf_is_idle(lease))
 			return false;
 	for (unsigned i = 0; i < daemon->n_gpus; i++)
 		if (gpu_is_busy(daemon, i))
@@ -149,6 +150,7 @@ void lease_finish(struct lease *lease, enum lease_state last)
 	struct daemon *daemon = lease->daemon;
 	bool held = lease->n_shares > 0;
 	bool was_queued = lease->state == LEASE_QUEUED;
+	bool had_vf = held && lease->share[0].mechanism == MECHANISM_VF;
 
 	holder_end(lease);
 	lease_return_shares(lease);
@@ -158,11 +160,15 @@ void lease_finish(struct lease *lease, enum lease_state last)
 			lease->id, "L%" PRIu64 " %s%s%s", lease->id,
 			last == LEASE_FAILED ? "failed" : "ended", lease->reason ? ": " : "",
 			lease->reason ?: "");
+	if (lease->holder.kind == HOLDER_VM)
+		lease_vf_drop(daemon, lease->id);
 	ledger_lease_drop(daemon->ledger, lease->id);
 	remember_over(lease);
 	lease_free(lease);
 	if (held && daemon->driver_let_go)
 		driver_let_go(daemon);
+	if (had_vf)
+		vfs_soon(daemon);
 	if (held)
 		leases_pump(daemon);
 	else if (was_queued)
@@ -365,6 +371,10 @@ void lease_check_users(struct lease *lease)
 	uint64_t id = lease->id;
 	unsigned n = lease->n_shares;
 
+	if (n && lease->share[0].mechanism == MECHANISM_VF) {
+		lease_vf_check(lease); /* it is the only one */
+		return;
+	}
 	if (lease->users_open)
 		return;
 	lease->users_seen = false;
@@ -598,7 +608,9 @@ void leases_gpu_changed(struct daemon *daemon, unsigned gpu)
 				lease->id, text);
 			lease_set_reason(lease, text);
 			api_lease_changed(lease);
-			lease->has_failed |= changed->health == GPU_LOST;
+			/* a virtual machine's is for ever: the GPU may come back */
+			lease->has_failed |=
+				changed->health == GPU_LOST && lease->holder.kind != HOLDER_VM;
 			/* nothing else would ever end it */
 			if (lease->has_failed && lease->holder.kind == HOLDER_NAME)
 				lease_fail(lease, API_DRIVER, text);

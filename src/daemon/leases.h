@@ -26,8 +26,13 @@ struct lease_share {
 	enum mechanism mechanism;
 	uint32_t profile_id, start, ci_id; /* of a MIG share */
 	struct mps_share mps;		   /* of an MPS share */
-	char *environment, *partition;	   /* what its server told of it; NULL not yet */
-	char uuid[48];			   /* MIG or GPU uuid; "" until it is known */
+	struct lease_vf {
+		uint32_t number;
+		char pci[16]; /* "" until it is there */
+		char type[VF_NAME_MAX];
+	} vf;			       /* of a VF */
+	char *environment, *partition; /* what its server told of it; NULL not yet */
+	char uuid[48];		       /* MIG or GPU uuid; "" until it is known */
 	uint64_t memory_bytes;
 	float compute; /* percent of the GPU */
 };
@@ -53,13 +58,15 @@ struct lease {
 	uint64_t ends_wall_ns;
 	uint64_t tried_number; /* of the room in which it was tried in vain; 0 none */
 	uint32_t tried_avoid;
-	unsigned position;   /* in the queue, from 1; 0: not queued */
-	char *waits_for;     /* NULL none */
-	bool has_steps;	     /* placing it takes steps on the hardware */
-	unsigned tries;	     /* placements whose steps failed */
-	bool changed_mode;   /* a GPU was put into MIG mode for it: no second one is */
-	bool is_unwanted;    /* to be ended as soon as its steps are done */
-	bool is_terminating; /* its work on the GPU is being ended before its processes are */
+	unsigned position;    /* in the queue, from 1; 0: not queued */
+	char *waits_for;      /* NULL none */
+	bool has_steps;	      /* placing it takes steps on the hardware */
+	unsigned tries;	      /* placements whose steps failed */
+	bool changed_mode;    /* a GPU was put into MIG mode for it: no second one is */
+	bool is_unwanted;     /* to be ended as soon as its steps are done */
+	bool is_terminating;  /* its work on the GPU is being ended before its processes are */
+	bool vf_is_lost;      /* its VF is not there, and will be made again */
+	unsigned vf_failures; /* how often its VF could not be made free */
 	bool has_failed; /* its GPU or share is gone: FAILED, not ENDED, once its holder has ended
 			  */
 	int status;	 /* HTTP status that goes with `reason` when it failed; 0 */
@@ -173,5 +180,32 @@ void lease_mps_users(struct lease *lease, unsigned n_users);
 void lease_mps_terminated(struct lease *lease);
 /* Its MPS server is broken: the leases on it fail, and their processes end. */
 void leases_mps_broke(struct daemon *daemon, const struct mps_runtime *server, const char *reason);
+/*
+ * A virtual machine's lease (lease_vf.c).
+ */
+struct lease_share lease_vf_share(const struct daemon *daemon, const struct placement *placement);
+/* Thousandths of a GPU that a VF is charged as: by its memory, or else as one of as many as can be.
+ */
+uint64_t lease_vf_milli(const struct gpu *gpu, const struct lease_share *share);
+void lease_vf_mark(const struct lease *lease, const struct lease_share *share, uint64_t id);
+/* The number of the lease that has the VF; 0: none. */
+uint64_t lease_of_vf(struct daemon *daemon, unsigned gpu, uint32_t number);
+void lease_vf_take_address(struct lease_share *share, const struct gpu *gpu);
+/* "0:vf3 (NVIDIA L40S-12Q)" */
+const char *lease_vf_text(const struct lease_share *share, char *ret_text, size_t size);
+/* Active, of a VF that nobody has open. */
+bool lease_vf_is_idle(const struct lease *lease);
+/* Its GPU was looked at: its VF is there, or why not. */
+void lease_vf_seen(struct lease *lease);
+/* Ends it, unless the VF is open: then who waits for the release is refused. */
+void lease_vf_release(struct lease *lease, const char *why);
+/* RELEASING: looks whether the VF is open, and makes it free and finishes when it is not. */
+void lease_vf_check(struct lease *lease);
+/* In the store, beside the ledger: what outlives a boot. Recalling gives the greatest number that
+ * was ever given to one. */
+void lease_vf_keep(const struct lease *lease, const char *body);
+void lease_vf_drop(struct daemon *daemon, uint64_t id);
+uint64_t lease_vf_recall(struct daemon *daemon,
+	void (*each)(void *context, uint64_t id, const char *body), void *context);
 /* Writes it to the ledger. */
 void lease_record(struct lease *lease);

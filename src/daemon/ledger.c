@@ -621,3 +621,18 @@ char *store_get(struct ledger *ledger, const char *key)
 {
 	return look_up(ledger->state, "SELECT value FROM value WHERE key = ?1", key);
 }
+
+void store_each(struct ledger *ledger, const char *prefix,
+	void (*each)(void *context, const char *key, const char *value), void *context)
+{
+	static const char text[] = "SELECT key, value FROM value WHERE substr(key, 1, length(?1)) "
+				   "= ?1 ORDER BY length(key), key";
+	sqlite3_stmt *statement = NULL;
+
+	if (sqlite3_prepare_v2(ledger->state, text, -1, &statement, NULL) != SQLITE_OK)
+		give_up(ledger->state, text);
+	sqlite3_bind_text(statement, 1, prefix, -1, SQLITE_STATIC);
+	while (sqlite3_step(statement) == SQLITE_ROW)
+		each(context, column_text(statement, 0), column_text(statement, 1));
+	sqlite3_finalize(statement);
+}

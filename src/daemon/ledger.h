@@ -99,6 +99,9 @@ void ledger_services(
 
 /* Durable values by key ("managed/GPU-...", "layout/text"); value NULL deletes. */
 void store_put(struct ledger *ledger, const char *key, const char *value);
+/* All whose key begins so, shorter keys first, then in their order. Not to be changed meanwhile. */
+void store_each(struct ledger *ledger, const char *prefix,
+	void (*each)(void *context, const char *key, const char *value), void *context);
 /* The value, which the caller frees; NULL if there is none. */
 char *store_get(struct ledger *ledger, const char *key);
 /* Whether the last applied layout was made again in this boot, or need not be. */

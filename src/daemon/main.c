@@ -22,6 +22,7 @@
 #include "daemon/peers.h"
 #include "daemon/settings.h"
 #include "daemon/unleased.h"
+#include "daemon/vfs.h"
 #include "driver/cgroup.h"
 #include "driver/fence.h"
 #include "driver/root.h"
@@ -159,9 +160,6 @@ static void serve(struct daemon *daemon)
 	struct error err = ERROR_NONE;
 	int fd;
 
-	leases_recall(daemon);
-	mps_recall(daemon);
-	daemon->is_restored = true;
 	unleased_update(daemon);
 	services_recover(daemon);
 	layout_restore(daemon);
@@ -180,9 +178,18 @@ static void serve(struct daemon *daemon)
 		daemon->n_gpus, daemon->n_leases);
 }
 
+/* Virtual machines are started when we say that we are ready: their VFs come before. */
+static void take_up(struct daemon *daemon)
+{
+	leases_recall(daemon);
+	mps_recall(daemon);
+	daemon->is_restored = true;
+	vfs_restore(daemon, serve);
+}
+
 static void put_back(struct daemon *daemon)
 {
-	txn_recover(daemon, serve);
+	txn_recover(daemon, take_up);
 }
 
 static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *info, void *context)

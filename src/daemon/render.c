@@ -156,7 +156,7 @@ json_t *render_gpu(struct daemon *daemon, unsigned index, const struct peer *pee
 			processes, render_gpu_process(daemon, gpu, &gpu->seen.process[i], peer));
 	return json_pack(
 		"{s:i, s:s, s:s, s:o, s:I, s:i, s:b, s:b, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, "
-		"s:o}",
+		"s:o, s:o}",
 		"index", (int)index, "uuid", gpu->facts.uuid, "pci", gpu->facts.pci, "product",
 		render_text(gpu->facts.product), "memory", (json_int_t)gpu->facts.memory_bytes,
 		"numa", (int)gpu->facts.numa, "managed", gpu->managed, "drained", gpu->drained,
@@ -164,7 +164,8 @@ json_t *render_gpu(struct daemon *daemon, unsigned index, const struct peer *pee
 		render_text(gpu->health_text), "mig", render_mig(gpu), "capabilities",
 		render_capabilities(gpu), "instances", instances, "lease",
 		lease_id(gpu->whole_lease), "processes", processes, "busy",
-		render_text(txn_text(daemon, index)), "mps", render_mps(daemon, index));
+		render_text(txn_text(daemon, index)), "mps", render_mps(daemon, index), "vf",
+		render_vfs(gpu));
 }
 
 static json_t *render_enforcers(enum mechanism mechanism)
@@ -206,7 +207,7 @@ json_t *render_share(struct daemon *daemon, unsigned index, const struct mig_ins
 		render_enforcers(MECHANISM_MIG));
 }
 
-json_t *render_shares(struct daemon *daemon)
+json_t *render_shares(struct daemon *daemon, const struct peer *peer)
 {
 	json_t *list = json_array();
 
@@ -222,6 +223,10 @@ json_t *render_shares(struct daemon *daemon)
 						      &gpu->seen.instance[i].ci[c]));
 		for (unsigned i = 0; i < gpu->n_mps; i++)
 			json_array_append_new(list, render_mps_share(daemon, g, &gpu->mps[i]));
+		for (unsigned i = 0; i < gpu->seen.vfs.n; i++)
+			if (!vf_setup_is_free(&gpu->seen.vfs.vf[i].setup))
+				json_array_append_new(list,
+					render_vf_share(daemon, g, &gpu->seen.vfs.vf[i], peer));
 	}
 	return list;
 }
@@ -245,19 +250,24 @@ static json_t *render_got(const struct lease *lease)
 		snprintf(name, sizeof(name), "%u", share->gpu);
 		if (share->mechanism == MECHANISM_MPS)
 			mps_share_name(gpu, &share->mps, name);
+		if (share->mechanism == MECHANISM_VF)
+			snprintf(name, sizeof(name), "%u:vf%u", share->gpu, share->vf.number);
 		if (at >= 0)
 			for (unsigned c = 0; c < gpu->seen.instance[at].n_ci; c++)
 				if (gpu->seen.instance[at].ci[c].id == share->ci_id)
 					share_name(gpu, &gpu->seen.instance[at],
 						&gpu->seen.instance[at].ci[c], name);
 		json_array_append_new(
-			list, json_pack("{s:s, s:i, s:s, s:I, s:f, s:s, s:o}", "share", name, "gpu",
-				      (int)share->gpu, "uuid", share->uuid, "memory",
+			list, json_pack("{s:s, s:i, s:s, s:I, s:f, s:s, s:o, s:o}", "share", name,
+				      "gpu", (int)share->gpu, "uuid", share->uuid, "memory",
 				      (json_int_t)share->memory_bytes, "compute",
 				      percent((double)share->compute), "mechanism",
 				      mechanism_names[share->mechanism], "profile",
 				      profile >= 0 ? json_string(geometry->profile[profile].name)
-						   : json_null()));
+				      : share->vf.type[0] ? json_string(share->vf.type)
+							  : json_null(),
+				      "pci",
+				      share->vf.pci[0] ? json_string(share->vf.pci) : json_null()));
 	}
 	return list;
 }
@@ -272,7 +282,8 @@ json_t *render_binding(const struct binding *binding)
 		json_array_append_new(nodes,
 			json_pack("{s:s, s:i, s:i}", "path", binding->node[i].path, "major",
 				(int)binding->node[i].major, "minor", (int)binding->node[i].minor));
-	return json_pack("{s:o, s:o}", "env", env, "nodes", nodes);
+	return json_pack("{s:o, s:o, s:o}", "env", env, "nodes", nodes, "vf",
+		binding->has_vf ? render_binding_vf(&binding->vf) : json_null());
 }
 
 static json_t *binding_of(struct lease *lease)
@@ -297,8 +308,7 @@ static json_t *render_holder(const struct lease *lease, const struct peer *peer)
 					   : NULL;
 	json_t *json = json_pack("{s:s, s:o, s:o, s:o, s:o}", "kind",
 		holder_kind_names[holder->kind], "pid",
-		holder->pid && holder->kind != HOLDER_NAME ? json_integer(holder->pid)
-							   : json_null(),
+		holder->pid && !holder_is_name(holder) ? json_integer(holder->pid) : json_null(),
 		"cgroup", render_text(holder->cgroup), "cgroup_dir", render_text(dir), "command",
 		may_see(peer, lease->tenant->uid) ? render_text(holder->command) : json_null());
 
@@ -356,6 +366,11 @@ static json_t *render_blocker(
 			may_be_of(daemon, gpu->seen.process[i].pid, blocker->lease))
 			json_array_append_new(
 				processes, render_process(daemon, gpu->seen.process[i].pid, peer));
+	for (unsigned i = 0; i < gpu->seen.vfs.n && !instance; i++)
+		if (gpu->seen.vfs.vf[i].user &&
+			(!blocker->lease || gpu->seen.vfs.vf[i].lease == blocker->lease))
+			json_array_append_new(
+				processes, render_process(daemon, gpu->seen.vfs.vf[i].user, peer));
 	if (instance)
 		share_name(gpu, instance, NULL, name);
 	return json_pack("{s:i, s:o, s:o, s:o, s:b, s:o}", "gpu", (int)blocker->gpu, "share",

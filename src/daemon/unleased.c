@@ -176,7 +176,8 @@ static bool is_leased_openly(struct daemon *daemon, unsigned gpu, const struct g
 			const struct lease_share *share = &lease->share[i];
 			int instance;
 
-			if (share->gpu != gpu || lease->holder.cgroup)
+			if (share->gpu != gpu || lease->holder.cgroup ||
+				share->mechanism == MECHANISM_VF)
 				continue;
 			if (share->mechanism == MECHANISM_WHOLE ||
 				(share->mechanism == MECHANISM_MPS &&
@@ -188,6 +189,15 @@ static bool is_leased_openly(struct daemon *daemon, unsigned gpu, const struct g
 				daemon->gpus[gpu].seen.instance[instance].gi == process->gi)
 				return true;
 		}
+	return false;
+}
+
+/* It has a VF open: that is its share of the GPU, leased or foreign. */
+static bool is_virtual_machine(const struct gpu_seen *seen, int32_t pid)
+{
+	for (uint32_t i = 0; i < seen->vfs.n; i++)
+		if (seen->vfs.vf[i].user == pid)
+			return true;
 	return false;
 }
 
@@ -212,7 +222,8 @@ void leases_check_unleased(struct daemon *daemon, unsigned gpu)
 		const struct gpu_process *process = &seen->process[k];
 		struct process_info info;
 
-		if (was_told(runtime, process->pid) || lease_of_process(daemon, process->pid) ||
+		if (was_told(runtime, process->pid) || is_virtual_machine(seen, process->pid) ||
+			lease_of_process(daemon, process->pid) ||
 			is_leased_openly(daemon, gpu, process) ||
 			mps_is_ours(daemon, process->pid) ||
 			process_look(process->pid, &info) < 0 ||

@@ -20,6 +20,8 @@
  * processes of ours ever change one GPU at the same time, not even across a killed daemon.
  */
 
+#define VF_STEP_NS (60 * 1000000000ULL)
+
 struct waiting_order {
 	struct work_order order;
 	worker_done_fn done;
@@ -32,7 +34,8 @@ struct worker {
 	char pci[48]; /* or "mps:NAME" */
 	char *lock_path;
 	uint64_t timeout_ns, last_number;
-	pid_t pid; /* 0: not running */
+	uint64_t given_ns; /* for the order in flight */
+	pid_t pid;	   /* 0: not running */
 	int fd;
 	sd_event_source *answer_source, *deadline_source;
 	struct list orders; /* the first is in flight if `is_busy` */
@@ -121,7 +124,7 @@ static int on_deadline(sd_event_source *source, uint64_t usec, void *context)
 
 	snprintf(sentence, sizeof(sentence),
 		"the driver call did not answer within %s; its process was ended",
-		duration_text(worker->timeout_ns, text));
+		duration_text(worker->given_ns, text));
 	stop(worker, true);
 	fail_first(worker, -ETIMEDOUT, sentence);
 	give_next(worker);
@@ -175,6 +178,16 @@ static int start(struct worker *worker)
 		worker->loop, &worker->answer_source, worker->fd, EPOLLIN, on_answer, worker);
 }
 
+/* The kernel gives each board a second to rest when its VFs go, and NVIDIA's sriov-manage binds its
+ * driver to each of them; both wait for others to let go. */
+static uint64_t time_for(const struct worker *worker, const struct work_order *order)
+{
+	if (order->op != WORK_DO || !step_is_of_vfs(&order->step) ||
+		worker->timeout_ns > VF_STEP_NS)
+		return worker->timeout_ns;
+	return VF_STEP_NS;
+}
+
 static void give_next(struct worker *worker)
 {
 	while (!worker->is_busy && !list_is_empty(&worker->orders)) {
@@ -183,13 +196,14 @@ static void give_next(struct worker *worker)
 		int r = worker->fd < 0 ? start(worker) : 0;
 
 		worker->is_busy = true;
+		worker->given_ns = time_for(worker, &first->order);
 		first->order.number = ++worker->last_number;
 		if (r == 0 &&
 			send(worker->fd, &first->order, sizeof(first->order), MSG_NOSIGNAL) < 0)
 			r = -errno;
 		if (r == 0)
 			r = sd_event_add_time_relative(worker->loop, &worker->deadline_source,
-				CLOCK_MONOTONIC, worker->timeout_ns / 1000, 0, on_deadline, worker);
+				CLOCK_MONOTONIC, worker->given_ns / 1000, 0, on_deadline, worker);
 		if (r == 0)
 			return;
 		stop(worker, true);
