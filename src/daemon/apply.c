@@ -12,6 +12,7 @@
 #include "daemon/ledger.h"
 #include "daemon/mps.h"
 #include "daemon/unleased.h"
+#include "daemon/vfs.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -148,7 +149,10 @@ static void set_pins(struct operation *operation)
 
 	ledger_begin(daemon->ledger);
 	vec_for_each (pin, &operation->pins) {
-		gpu_set_origin(daemon, pin->gpu, pin->profile_id, pin->start, pin->origin);
+		if (pin->vf != REPIN_INSTANCE)
+			vfs_pin(daemon, pin->gpu, pin->vf, pin->origin);
+		else
+			gpu_set_origin(daemon, pin->gpu, pin->profile_id, pin->start, pin->origin);
 		gpu_rebuild(daemon, pin->gpu);
 	}
 	ledger_commit(daemon->ledger);
@@ -207,10 +211,13 @@ static void collect_pins(struct operation *operation, const struct plan *plan)
 		const struct repin *repin = &plan->repin[i];
 		const struct gpu *gpu = &operation->daemon->gpus[repin->gpu];
 		const struct mig_instance *instance = &gpu->seen.instance[repin->instance];
+		struct pin *pin = vec_add(&operation->pins);
 
-		*vec_add(&operation->pins) =
-			(struct pin){ repin->gpu, gpu->facts.geometry.profile[instance->profile].id,
-				instance->start, repin->origin };
+		*pin = (struct pin){ .gpu = repin->gpu, .vf = repin->vf, .origin = repin->origin };
+		if (repin->vf != REPIN_INSTANCE)
+			continue;
+		pin->profile_id = gpu->facts.geometry.profile[instance->profile].id;
+		pin->start = instance->start;
 	}
 }
 

@@ -19,9 +19,11 @@ struct peer;
 enum operation_state { OPERATION_RUNNING, OPERATION_DONE, OPERATION_FAILED };
 enum { OPERATIONS_KEPT = 16 };
 
-/* An instance by its place: indices change while steps are done. */
+/* An instance by its place: indices change while steps are done. Or a VF by its number, as in
+ * struct repin. */
 struct pin {
 	uint32_t gpu, profile_id, start;
+	int vf;
 	enum share_origin origin;
 };
 

@@ -50,6 +50,9 @@ struct lane {
 	unsigned next;	   /* going forward: steps begun */
 	VEC(struct undo) undo;
 	unsigned next_undo, tries;
+	unsigned n_quiet;	 /* workers that have not let go of the driver yet */
+	struct work_order order; /* given when they have */
+	worker_done_fn answered;
 	bool in_flight, is_broken;
 };
 
@@ -242,6 +245,52 @@ static void on_step_done(void *context, const struct work_answer *answer)
 	advance(txn);
 }
 
+static void on_quiet(void *context, const struct work_answer *answer)
+{
+	struct lane *lane = context;
+
+	if (--lane->n_quiet == 0)
+		worker_order(lane->txn->daemon->runtime[lane->gpu].worker, &lane->order,
+			lane->answered, lane);
+}
+
+/*
+ * Who has NVML open has every GPU: for VFs to come or go, our workers of the other GPUs let go of
+ * it first. One that is in a call is not waited for: whoever waits for the GPU has patience with
+ * that, and a call may hang.
+ */
+static void give(struct lane *lane, const struct work_order *order, worker_done_fn answered)
+{
+	const struct work_order let_go = { .op = WORK_LET_GO };
+	struct daemon *daemon = lane->txn->daemon;
+
+	lane->order = *order;
+	lane->answered = answered;
+	lane->n_quiet = 1;
+	for (unsigned i = 0; i < daemon->n_gpus && order->step.kind == STEP_VF_COUNT; i++) {
+		struct worker *worker = daemon->runtime[i].worker;
+
+		if (i == lane->gpu || !worker_is_running(worker) || worker_is_busy(worker))
+			continue;
+		lane->n_quiet++;
+		worker_order(worker, &let_go, on_quiet, lane);
+	}
+	on_quiet(lane, NULL);
+}
+
+bool gpus_are_quiet(const struct daemon *daemon)
+{
+	for (unsigned i = 0; i < daemon->n_gpus; i++) {
+		const struct txn *txn = daemon->runtime[i].txn;
+
+		for (unsigned k = 0; txn && k < txn->n_lanes; k++)
+			if (txn->lanes[k].in_flight &&
+				txn->lanes[k].order.step.kind == STEP_VF_COUNT)
+				return true;
+	}
+	return false;
+}
+
 /* What is in Carve's own books only is done at once: the end of the transaction writes it there. */
 static void skip_books(struct lane *lane)
 {
@@ -271,7 +320,7 @@ static bool begin_step(struct lane *lane)
 	order.step = txn->steps[number].step;
 	ledger_step_put(txn->daemon->ledger, txn->id, number,
 		txn->daemon->gpus[lane->gpu].facts.uuid, &order.step, STEP_INTENDED);
-	worker_order(txn->daemon->runtime[lane->gpu].worker, &order, on_step_done, lane);
+	give(lane, &order, on_step_done);
 	return true;
 }
 
@@ -313,7 +362,7 @@ static bool begin_undo(struct lane *lane)
 		return false;
 	lane->in_flight = true;
 	order.step = lane->undo.at[lane->next_undo].step;
-	worker_order(lane->txn->daemon->runtime[lane->gpu].worker, &order, on_undo_done, lane);
+	give(lane, &order, on_undo_done);
 	return true;
 }
 

@@ -512,6 +512,9 @@ int gpus_start(struct daemon *daemon, void (*ready)(struct daemon *daemon))
 
 	finding->daemon = daemon;
 	finding->ready = ready;
+	order.classes.n = daemon->config.vf.n_classes;
+	for (unsigned i = 0; i < daemon->config.vf.n_classes; i++)
+		order.classes.class[i] = daemon->config.vf.class[i];
 	worker_new(daemon->loop, "-", daemon->run_dir, daemon->config.driver_timeout_ns,
 		&finding->node);
 	daemon->node_worker = finding->node;

@@ -361,28 +361,36 @@ static json_t *render_blocker(
 	json_t *processes = json_array();
 	char name[SHARE_NAME_MAX] = "";
 
-	for (unsigned i = 0; i < gpu->seen.n_processes; i++)
+	for (unsigned i = 0; i < gpu->seen.n_processes && blocker->vf < 0; i++)
 		if ((!instance || gpu->seen.process[i].gi == instance->gi) &&
 			may_be_of(daemon, gpu->seen.process[i].pid, blocker->lease))
 			json_array_append_new(
 				processes, render_process(daemon, gpu->seen.process[i].pid, peer));
 	for (unsigned i = 0; i < gpu->seen.vfs.n && !instance; i++)
 		if (gpu->seen.vfs.vf[i].user &&
+			(blocker->vf < 0 || gpu->seen.vfs.vf[i].number == (uint32_t)blocker->vf) &&
 			(!blocker->lease || gpu->seen.vfs.vf[i].lease == blocker->lease))
 			json_array_append_new(
 				processes, render_process(daemon, gpu->seen.vfs.vf[i].user, peer));
 	if (instance)
 		share_name(gpu, instance, NULL, name);
+	else if (blocker->vf >= 0)
+		snprintf(name, sizeof(name), "%u:vf%d", blocker->gpu, blocker->vf);
 	return json_pack("{s:i, s:o, s:o, s:o, s:b, s:o}", "gpu", (int)blocker->gpu, "share",
-		instance ? json_string(name) : json_null(), "text", render_text(blocker->what),
+		*name ? json_string(name) : json_null(), "text", render_text(blocker->what),
 		"lease", lease_id(blocker->lease), "foreign", blocker->is_foreign, "processes",
 		processes);
 }
 
-static json_t *render_place(struct daemon *daemon, uint32_t gpu, uint32_t instance)
+/* `vf`: of a VF, or of all that are on. */
+static json_t *render_place(struct daemon *daemon, uint32_t gpu, uint32_t instance, int vf)
 {
 	char name[SHARE_NAME_MAX];
 
+	if (vf >= 0)
+		return json_sprintf("%u:vf%d", gpu, vf);
+	if (vf == REPIN_COUNT)
+		return json_sprintf("%u", gpu);
 	return json_string(share_name(
 		&daemon->gpus[gpu], &daemon->gpus[gpu].seen.instance[instance], NULL, name));
 }
@@ -399,15 +407,17 @@ json_t *render_plan(struct daemon *daemon, const struct plan *plan, const struct
 				       step_kind_names[plan->step[i].kind], "text",
 				       step_text(&plan->step[i], text, sizeof(text))));
 	for (unsigned i = 0; i < plan->n_kept; i++)
-		json_array_append_new(kept,
-			json_pack("{s:o, s:s}", "share",
-				render_place(daemon, plan->kept[i].gpu, plan->kept[i].instance),
-				"why", plan->kept[i].why));
+		json_array_append_new(
+			kept, json_pack("{s:o, s:s}", "share",
+				      render_place(daemon, plan->kept[i].gpu,
+					      plan->kept[i].instance, plan->kept[i].vf),
+				      "why", plan->kept[i].why));
 	for (unsigned i = 0; i < plan->n_repins; i++)
-		json_array_append_new(pins,
-			json_pack("{s:o, s:s}", "share",
-				render_place(daemon, plan->repin[i].gpu, plan->repin[i].instance),
-				"origin", origin_names[plan->repin[i].origin]));
+		json_array_append_new(
+			pins, json_pack("{s:o, s:s}", "share",
+				      render_place(daemon, plan->repin[i].gpu,
+					      plan->repin[i].instance, plan->repin[i].vf),
+				      "origin", origin_names[plan->repin[i].origin]));
 	for (unsigned i = 0; i < plan->n_blockers; i++)
 		json_array_append_new(blockers, render_blocker(daemon, &plan->blocker[i], peer));
 	return json_pack("{s:s, s:o, s:o, s:o, s:o}", "verdict",

@@ -4,6 +4,7 @@
 #include "daemon/gpus.h"
 #include "daemon/leases.h"
 #include "daemon/render.h"
+#include "mechanism/vf.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -73,22 +74,12 @@ json_t *render_vfs(const struct gpu *gpu)
 		"vfs", vfs);
 }
 
-/* A vGPU's frame buffer and a VF's quota are kept by the hardware. Its time on the GPU is the
- * GPU's own scheduler's to share out, which promises no part of it, unless it has an instance of
- * MIG or a quantum of its own; and only an instance keeps the faults of one from the others. */
 static json_t *render_enforcers(const struct gpu *gpu, const struct vf *vf)
 {
-	const struct vf_type *type = type_of(gpu, &vf->setup);
-	bool is_mig = type && vf_type_is_mig(type);
-	bool has_time = is_mig || (gpu->facts.vf.has_schedule && vf->setup.quantum_ms) ||
-			gpu->facts.vf.kind == VF_KIND_GENERIC;
-	bool has_memory = type || !gpu->facts.vf.has_quota || vf->setup.memory_bytes;
-	bool has_faults = !type || is_mig;
-	const char *const by[] = { enforcer_names[ENFORCED_BY_NOBODY],
-		enforcer_names[ENFORCED_BY_HARDWARE] };
+	const struct vf_enforcers by = vf_enforcers(gpu, &vf->setup);
 
-	return json_pack("{s:s, s:s, s:s}", "memory", by[has_memory], "compute", by[has_time],
-		"faults", by[has_faults]);
+	return json_pack("{s:s, s:s, s:s}", "memory", enforcer_names[by.memory], "compute",
+		enforcer_names[by.compute], "faults", enforcer_names[by.faults]);
 }
 
 static json_t *render_details(

@@ -232,17 +232,19 @@ int vfs_adopt(struct daemon *daemon, unsigned gpu, unsigned at, struct error *er
 	return 0;
 }
 
-void vfs_pin(struct daemon *daemon, unsigned gpu, uint64_t vfs, bool with_count,
-	enum share_origin origin)
+void vfs_pin(struct daemon *daemon, unsigned gpu, int vf, enum share_origin origin)
 {
 	struct vf_intent *intent = daemon->runtime[gpu].vf_intent;
+	int at = vf >= 0 ? entry_of(intent, (uint32_t)vf) : -1;
 
+	/* VFs of others that a layout wants are Carve's from then on */
+	if (!intent && origin != SHARE_FOREIGN)
+		intent = intent_of(daemon, gpu);
 	if (!intent)
 		return;
-	for (uint32_t i = 0; i < intent->n; i++)
-		if (vfs >> intent->vf[i].number & 1)
-			intent->vf[i].origin = (uint8_t)origin;
-	if (with_count)
+	if (vf == REPIN_COUNT)
 		intent->origin = (uint8_t)origin;
+	else if (at >= 0)
+		intent->vf[at].origin = (uint8_t)origin;
 	vfs_keep(daemon, gpu);
 }

@@ -25,9 +25,8 @@ void vfs_keep(struct daemon *daemon, unsigned gpu);
 void vfs_forget(struct daemon *daemon, unsigned gpu);
 /* Takes over seen.vfs.vf[at] as it is, pinned. -EEXIST, -EBUSY, -ENOENT with the sentence. */
 int vfs_adopt(struct daemon *daemon, unsigned gpu, unsigned at, struct error *err);
-/* A layout wants (or no longer wants) the VFs of a mask; their count too, if `with_count`. */
-void vfs_pin(struct daemon *daemon, unsigned gpu, uint64_t vfs, bool with_count,
-	enum share_origin origin);
+/* A layout wants (or no longer wants) a VF as it is, or REPIN_COUNT: that they are on. */
+void vfs_pin(struct daemon *daemon, unsigned gpu, int vf, enum share_origin origin);
 
 /* The VF is set up as the intent has it. */
 bool vfs_is_as_meant(const struct daemon *daemon, unsigned gpu, uint32_t number);

@@ -168,6 +168,9 @@ static bool make_again(struct daemon *daemon, unsigned gpu, struct restore *rest
 	if (!is_owing(daemon, gpu))
 		return false;
 	r = plan_vf_intent(&daemon->gpus[gpu], daemon->runtime[gpu].vf_intent, &plan, &err);
+	if (r == 0 && plan.needs_reset && daemon->gpus[gpu].seen.n_processes)
+		r = error_set(
+			&err, -EBUSY, "MIG mode takes a reset of GPU %u, which is in use", gpu);
 	/* those that can be come first; of the others is told when they alone are left */
 	if (r == 0 && plan.n_steps == 0 && plan.n_blockers)
 		r = error_set(&err, -EBUSY, "%s", plan.blocker[0].what);

@@ -270,6 +270,11 @@ bool worker_is_running(const struct worker *worker)
 	return worker->pid > 0;
 }
 
+bool worker_is_busy(const struct worker *worker)
+{
+	return worker->is_busy;
+}
+
 void worker_set_timeout(struct worker *worker, uint64_t timeout_ns)
 {
 	worker->timeout_ns = timeout_ns;

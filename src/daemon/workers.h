@@ -33,4 +33,6 @@ void worker_order(
  * again. */
 void worker_let_go(struct worker *worker);
 bool worker_is_running(const struct worker *worker);
+/* True if an order is in flight. */
+bool worker_is_busy(const struct worker *worker);
 void worker_set_timeout(struct worker *worker, uint64_t timeout_ns);
