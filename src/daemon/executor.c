@@ -254,6 +254,10 @@ static void on_quiet(void *context, const struct work_answer *answer)
 			lane->answered, lane);
 }
 
+static void on_quiet_later(void *context, const struct work_answer *answer)
+{
+}
+
 /*
  * Who has NVML open has every GPU: for VFs to come or go, our workers of the other GPUs let go of
  * it first. One that is in a call is not waited for: whoever waits for the GPU has patience with
@@ -270,8 +274,12 @@ static void give(struct lane *lane, const struct work_order *order, worker_done_
 	for (unsigned i = 0; i < daemon->n_gpus && order->step.kind == STEP_VF_COUNT; i++) {
 		struct worker *worker = daemon->runtime[i].worker;
 
-		if (i == lane->gpu || !worker_is_running(worker) || worker_is_busy(worker))
+		if (i == lane->gpu || !worker_is_running(worker))
 			continue;
+		if (worker_is_busy(worker)) {
+			worker_order(worker, &let_go, on_quiet_later, NULL);
+			continue;
+		}
 		lane->n_quiet++;
 		worker_order(worker, &let_go, on_quiet, lane);
 	}
