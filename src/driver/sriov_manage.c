@@ -84,7 +84,7 @@ static int explain(
 	const struct vf_pf *pf, uint32_t n, int status, struct buf *output, struct error *err)
 {
 	if (status == -ETIMEDOUT || status == -EALREADY)
-		return vf_explain(n ? VF_TURN_ON : VF_TURN_OFF, status, pf->pci, NULL, err);
+		return vf_say_why(n ? VF_TURN_ON : VF_TURN_OFF, status, pf->pci, NULL, err);
 	if (status == -ENOENT)
 		return error_set(err, -ENODEV,
 			"NVIDIA's program sriov-manage is not there (%s): it comes with the driver "
@@ -96,7 +96,7 @@ static int explain(
 	/* It repeats the shell's words for the errno of its write */
 	for (int code = 1; code < 134 && output->text; code++)
 		if (strerrorname_np(code) && strstr(output->text, strerror(code)))
-			return vf_explain(
+			return vf_say_why(
 				n ? VF_TURN_ON : VF_TURN_OFF, -code, pf->pci, output->text, err);
 	return error_set(err, -EIO,
 		"cannot turn the virtual functions of %s %s: sriov-manage says "

@@ -46,7 +46,7 @@ static int unbind(const struct vf_pf *pf, const struct vf *vf, struct error *err
 		return 0;
 	r = vf_write(pf->pci, vf->pci, "driver/unbind", vf->pci, err);
 	if (r < 0)
-		return vf_explain(VF_UNBIND, r, vf->pci, NULL, err);
+		return vf_say_why(VF_UNBIND, r, vf->pci, NULL, err);
 	pci_driver(vf->pci, now, sizeof(now));
 	if (!now[0])
 		return 0;
@@ -60,10 +60,10 @@ static int give_back(const struct vf_pf *pf, const struct vf *vf, struct error *
 	int r = vf_write(pf->pci, vf->pci, "driver_override", "\n", err);
 
 	if (r < 0 && r != -ENOENT)
-		return vf_explain(VF_UNBIND, r, vf->pci, NULL, err);
+		return vf_say_why(VF_UNBIND, r, vf->pci, NULL, err);
 	r = probe(pf, vf, err);
 	/* -EINVAL and such: no driver wants it, which is what it is to be */
-	return r == -ETIMEDOUT || r == -EALREADY ? vf_explain(VF_UNBIND, r, vf->pci, NULL, err) : 0;
+	return r == -ETIMEDOUT || r == -EALREADY ? vf_say_why(VF_UNBIND, r, vf->pci, NULL, err) : 0;
 }
 
 static int explain_none(const struct vf *vf, struct error *err)
@@ -75,7 +75,7 @@ static int explain_none(const struct vf *vf, struct error *err)
 		return error_set(
 			err, -EBUSY, "%s went to driver %s, not to vfio-pci", vf->pci, now);
 	/* the kernel's own answer is in its log only */
-	return vf_explain(VF_BIND, vf->group < 0 ? -EINVAL : -ENODEV, vf->pci, NULL, err);
+	return vf_say_why(VF_BIND, vf->group < 0 ? -EINVAL : -ENODEV, vf->pci, NULL, err);
 }
 
 int vf_bind_vfio(const struct vf_pf *pf, const struct vf *vf, struct error *err)
@@ -96,7 +96,7 @@ int vf_bind_vfio(const struct vf_pf *pf, const struct vf *vf, struct error *err)
 	pci_driver(vf->pci, now, sizeof(now));
 	if (text_eq(now, vfio_pci))
 		return 0;
-	r = r < 0 ? vf_explain(VF_BIND, r, vf->pci, NULL, err) : explain_none(vf, err);
+	r = r < 0 ? vf_say_why(VF_BIND, r, vf->pci, NULL, err) : explain_none(vf, err);
 	if (r != -ETIMEDOUT && give_back(pf, vf, NULL) < 0)
 		return error_prefix(err, -ENOTRECOVERABLE, "it could not be put back");
 	return r;

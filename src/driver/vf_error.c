@@ -105,7 +105,7 @@ static const char *const deeds[] = {
 	[VF_SET_PART] = "cannot set the parts of",
 };
 
-int vf_explain(enum vf_deed deed, int code, const char *what, const char *detail, struct error *err)
+int vf_say_why(enum vf_deed deed, int code, const char *what, const char *detail, struct error *err)
 {
 	const char *text = "'dmesg' may have the driver's words";
 	int result = code;

@@ -56,10 +56,10 @@ static int count(const struct vf_pf *pf, uint32_t n, struct error *err)
 	/* a kernel without it gives them drivers, which are taken from them one by one */
 	r = vf_write(pf->pci, pf->pci, "sriov_drivers_autoprobe", n ? "0" : "1", err);
 	if (r == -ETIMEDOUT || r == -EALREADY)
-		return vf_explain(VF_TURN_ON, r, pf->pci, NULL, err);
+		return vf_say_why(VF_TURN_ON, r, pf->pci, NULL, err);
 	snprintf(text, sizeof(text), "%u", n);
 	r = vf_write(pf->pci, pf->pci, "sriov_numvfs", text, err);
-	return r < 0 ? vf_explain(n ? VF_TURN_ON : VF_TURN_OFF, r, pf->pci, NULL, err) : 0;
+	return r < 0 ? vf_say_why(n ? VF_TURN_ON : VF_TURN_OFF, r, pf->pci, NULL, err) : 0;
 }
 
 static int set(const struct vf_pf *pf, const struct vf *vf, const struct vf_setup *setup,

@@ -97,7 +97,7 @@ enum vf_deed {
  * errno by which callers decide (vf.h), which is mostly another one. `what` is the VF or GPU,
  * `detail` is added in brackets; NULL nothing.
  */
-int vf_explain(
+int vf_say_why(
 	enum vf_deed deed, int code, const char *what, const char *detail, struct error *err);
 /* -EBUSY if one of the mask is held, by whom. */
 int vf_check_held(const struct vfs_seen *vfs, uint64_t mask, const char *pci, struct error *err);

@@ -247,7 +247,7 @@ static int write_type(const struct vf_pf *pf, const struct vf *vf, uint32_t type
 	if (r < 0 && type)
 		say_creatable(vf->pci, &detail);
 	if (r < 0)
-		return vf_explain(deed, r, vf->pci, detail.text, err);
+		return vf_say_why(deed, r, vf->pci, detail.text, err);
 	vf_read_number(vf->pci, TYPE, &now);
 	if (now == type)
 		return 0;

@@ -158,7 +158,7 @@ static int drop(const struct vf_pf *pf, const struct vf *vf, struct error *err)
 	snprintf(file, sizeof(file), "%s/remove", uuid);
 	r = vf_write(pf->pci, vf->pci, file, "1", err);
 	if (r < 0)
-		return vf_explain(VF_FREE_TYPE, r, vf->pci, NULL, err);
+		return vf_say_why(VF_FREE_TYPE, r, vf->pci, NULL, err);
 	if (!vf_mdev(vf->pci, uuid))
 		return 0;
 	return error_set(err, -EBUSY, "the mediated device %s on %s stays, though it was removed",
@@ -174,7 +174,7 @@ static int create(const struct vf_pf *pf, const struct vf *vf, uint32_t type, st
 	snprintf(file, sizeof(file), TYPES "/" PREFIX "%u/create", type);
 	r = vf_write(pf->pci, vf->pci, file, uuid, err);
 	if (r < 0)
-		return vf_explain(VF_SET_TYPE, r, vf->pci, NULL, err);
+		return vf_say_why(VF_SET_TYPE, r, vf->pci, NULL, err);
 	if (vf_mdev(vf->pci, made))
 		return 0;
 	return error_set(err, -EIO,

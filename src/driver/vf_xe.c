@@ -89,7 +89,7 @@ static int write_part(const struct vf_pf *pf, const struct vf *vf, enum part par
 	int r = path ? sysfs_write(pf->pci, path, text, VF_DEADLINE_NS, err) : -ENOENT;
 
 	if (r < 0)
-		return vf_explain(VF_SET_PART, r, vf->pci, path, err);
+		return vf_say_why(VF_SET_PART, r, vf->pci, path, err);
 	/* Memory comes in blocks: at least that much */
 	if (read_part(pf->pci, part, vf->number) < value)
 		return error_set(err, -EIO, "xe took %s for %s of %s, and it is %llu", text, path,

@@ -59,8 +59,11 @@ class Host(Node):
         """Every vGPU: {address: id of its type}."""
         found = {}
         for path in glob.glob("%s/sys/bus/pci/devices/*/nvidia/current_vgpu_type" % self.root):
-            with open(path, encoding="ascii") as file:
-                value = int(file.read())
+            try:
+                with open(path, encoding="ascii") as file:
+                    value = int(file.read())
+            except OSError:  # it is just going
+                continue
             if value:
                 found[path.split("/")[-3]] = value
         return found
@@ -97,6 +100,10 @@ class Host(Node):
     def manage(self, *arguments):
         return self.sim("sriov-manage", *arguments)
 
+    def turn_all_off(self):
+        # The workers of a killed carved end in a moment: till then they are clients of the driver.
+        return self.sim("sriov-manage", "-d", "ALL", check=False).returncode == 0
+
     def reboot(self, start=True):
         """All that is not durable is gone: virtual machines, VFs and their types, instances, the ledger."""
         self.kill()
@@ -104,7 +111,7 @@ class Host(Node):
             if child.poll() is None:
                 child.kill()
                 child.wait()
-        self.manage("-d", "ALL")
+        self.wait_for(self.turn_all_off, "the VFs to go")
         run_dir = self.env["CARVE_RUN_DIR"]
         for name in os.listdir(run_dir):
             path = os.path.join(run_dir, name)
@@ -289,12 +296,12 @@ def vfs_that_vanish_under_carved_are_made_again():
         types = node.types()
         # The driver was loaded anew; carved had let it go.
         equal(node.post("/v1/driver/drain").status, 200)
-        node.wait_for(lambda: subprocess.run([SIM, "sriov-manage", "-d", "0"], env=node.env, stdout=subprocess.DEVNULL,
-                                             stderr=subprocess.DEVNULL, check=False).returncode == 0, "the VFs to go")
+        node.wait_for(node.turn_all_off, "the VFs to go")
         equal(node.types(), {})
         node.post("/v1/driver/undrain")
         node.wait_for(lambda: node.types() == types and node.lease_named("web1")["binding"], "them to come again")
-        true(node.events("vf-lost") and node.events("vf-restored") and node.events("vf-back"), "it is told")
+        true(node.events("vf-lost"), "it is told that they went")
+        true(node.events("vf-restored") and node.events("vf-back"), "it is told that they came")
         node.release("web1")
         node.check_clean()
 
