@@ -192,8 +192,9 @@ static int bind_vf(const struct lease *lease, const struct lease_share *share,
 	const struct gpu *gpu = &lease->daemon->gpus[share->gpu];
 	const struct vf *vf = vf_find(gpu, share->vf.number);
 
-	if (!vf || (lease->state == LEASE_ACTIVE &&
-			   !vfs_is_as_meant(lease->daemon, share->gpu, share->vf.number)))
+	if (!vf || lease->vf_is_lost ||
+		(lease->state == LEASE_ACTIVE &&
+			!vfs_is_as_meant(lease->daemon, share->gpu, share->vf.number)))
 		return error_set(err, -ENODEV, "its virtual function %u:vf%u is not there",
 			share->gpu, share->vf.number);
 	return vf_bind(gpu, vf, binding, err);
