@@ -2,6 +2,7 @@
 /* VFs of NVIDIA's driver for hosts of vGPUs, through the worker: two L40S and an H100. */
 #include "test.h"
 
+#include "driver/sysfs_write.h"
 #include "mechanism/child.h"
 #include "mechanism/node.h"
 #include "mechanism/vf.h"
@@ -302,6 +303,119 @@ TEST(binding_says_what_a_monitor_needs)
 	CHECK_TEXT(binding->node[0].path, "/dev/vfio/vfio");
 	CHECK_STEP(&child, step_set(0x4, NULL));
 	free(binding);
+	stop(&child);
+}
+
+static void await_free_kernel(const char *pci)
+{
+	int32_t pid;
+
+	for (unsigned i = 0; i < 1000 && sysfs_pending(pci, &pid); i++)
+		usleep(10000);
+}
+
+static void await_pending(const char *pci)
+{
+	int32_t pid;
+
+	for (unsigned i = 0; i < 1000 && !sysfs_pending(pci, &pid); i++)
+		usleep(1000);
+}
+
+/* Ends the worker while it is at an order, as a daemon does with one that hangs. */
+static void kill_worker(struct child *child)
+{
+	kill(child->pid, SIGKILL);
+	waitpid(child->pid, NULL, 0);
+	close(child->fd);
+}
+
+TEST(a_write_that_comes_to_nothing_is_an_error_and_put_back)
+{
+	struct child child = begin(L40S);
+
+	CHECK_STEP(&child, step_set(0x1, "L40S-12Q"));
+	CHECK(sim("inject write:file=current_vgpu_type,ignored,call=2,times=1"));
+	CHECK_EQ(ask_do(&child, step_set(0x6, "L40S-12Q")), -EIO);
+	CHECK_SAY(strstr(answer.text, "dmesg"), "%s", answer.text);
+	look(&child);
+	CHECK_EQ(vf(0)->setup.type, 1153);
+	CHECK(vf_setup_is_free(&vf(1)->setup) && vf_setup_is_free(&vf(2)->setup));
+	stop(&child);
+}
+
+TEST(an_error_that_cannot_be_put_back_is_said_so)
+{
+	struct child child = begin(L40S);
+
+	CHECK(sim("inject write:file=current_vgpu_type,error=EIO,call=2,times=all"));
+	CHECK_EQ(ask_do(&child, step_set(0x3, "L40S-12Q")), -ENOTRECOVERABLE);
+	sim("inject --clear");
+	look(&child);
+	/* doing it again completes it */
+	CHECK_STEP(&child, step_set(0x3, "L40S-12Q"));
+	CHECK_EQ(vf(0)->setup.type, 1153);
+	CHECK_EQ(vf(1)->setup.type, 1153);
+	stop(&child);
+}
+
+TEST(a_step_whose_worker_was_killed_is_completed_by_the_next)
+{
+	struct child child = begin(L40S);
+	struct step set = step_set(0xf, "L40S-12Q");
+	struct work_order wanted = { .op = WORK_DO, .step = set };
+
+	CHECK(sim("inject write:file=current_vgpu_type,delay=200ms,call=2,times=1"));
+	order(&child, &wanted);
+	await_pending(L40S);
+	/* the first is made, the second is under way, no other has begun */
+	usleep(20000);
+	kill_worker(&child);
+	await_free_kernel(L40S);
+	child = start(L40S);
+	get_facts(&child);
+	CHECK_STEP(&child, set);
+	for (unsigned i = 0; i < 4; i++)
+		CHECK_EQ(vf(i)->setup.type, 1153);
+	stop(&child);
+}
+
+TEST(a_write_that_hangs_is_known_to_the_next_worker)
+{
+	struct child child = begin(L40S);
+	struct step set = step_set(0x1, "L40S-12Q");
+	struct work_order wanted = { .op = WORK_DO, .step = set };
+
+	CHECK(sim("inject write:file=current_vgpu_type,hang"));
+	order(&child, &wanted);
+	await_pending(L40S);
+	kill_worker(&child);
+	child = start(L40S);
+	/* looks do not wait for it */
+	get_facts(&child);
+	CHECK_EQ(ask_do(&child, set), -ETIMEDOUT);
+	CHECK_SAY(strstr(answer.text, "has not come back"), "%s", answer.text);
+	sim("inject --clear");
+	await_free_kernel(L40S);
+	CHECK_STEP(&child, set);
+	CHECK_EQ(vf(0)->setup.type, 1153);
+	stop(&child);
+}
+
+TEST(what_sriov_manage_is_refused_is_explained)
+{
+	struct child child = begin(L40S);
+
+	CHECK_STEP(&child, step_count(32, 0));
+	CHECK(sim("inject write:file=sriov_numvfs,error=ENOMEM"));
+	CHECK_EQ(ask_do(&child, step_count(0, 32)), -ENOMEM);
+	CHECK_SAY(strstr(answer.text, "pci=realloc"), "%s", answer.text);
+	look(&child);
+	CHECK_EQ(gpu.seen.vfs.count, 0);
+	CHECK(sim("inject write:file=sriov_numvfs,ignored"));
+	CHECK_EQ(ask_do(&child, step_count(0, 32)), -EIO);
+	CHECK_SAY(strstr(answer.text, "0 are on"), "%s", answer.text);
+	CHECK_STEP(&child, step_count(0, 32));
 	stop(&child);
 }
 
