@@ -22,10 +22,13 @@ static bool is_held(const struct vf *vf)
 	return vf->lease || vf->user || is_foreign(vf);
 }
 
-static bool is_as_wanted(const struct vf *vf, const struct vf_setup *wanted)
+/* Where no quota is wanted, what the driver gives by itself will do (`any_memory`). */
+static bool is_as_wanted(const struct vf *vf, const struct vf_setup *wanted, bool any_memory)
 {
 	struct vf_setup setup = vf->setup;
 
+	if (any_memory && !wanted->memory_bytes)
+		setup.memory_bytes = 0;
 	setup.start = 0;
 	if (setup.type)
 		setup.is_for_vm = true;
@@ -63,7 +66,7 @@ static bool is_of_pass(const struct vf *vf, const struct wanted_vf *line, enum p
 	}
 }
 
-static void match(struct vf_change *change)
+static void match(struct vf_change *change, bool any_memory)
 {
 	const struct gpu *gpu = change->gpu;
 
@@ -76,7 +79,7 @@ static void match(struct vf_change *change)
 
 				if (is_foreign(vf) || (change->is_wanted & bit(vf->number)) ||
 					!is_of_pass(vf, line, pass) ||
-					!is_as_wanted(vf, &line->setup))
+					!is_as_wanted(vf, &line->setup, any_memory))
 					continue;
 				change->is_wanted |= bit(vf->number);
 				change->left[i]--;
@@ -124,8 +127,10 @@ void vf_change_begin(
 		is_mixed = false; /* it is forgotten then */
 	change->is_mixed = wanted->vf_mix || (is_mixed && fits_mixed(change));
 	change->mixes = change->is_mixed != is_mixed;
-	if (!change->turns && !change->mixes)
-		match(change);
+	if (!change->turns && !change->mixes) {
+		match(change, false);
+		match(change, true);
+	}
 	change->stays = change->is_wanted;
 	for (uint32_t i = 0; i < vfs->n && !change->turns; i++)
 		if (is_held(&vfs->vf[i]) && !(change->mixes && vfs->vf[i].setup.type))
@@ -154,7 +159,7 @@ static void lose(struct vf_change *change, const struct vf *vf)
 	for (unsigned i = 0; i < change->wanted->n_vfs; i++) {
 		const struct wanted_vf *line = &change->wanted->vf[i];
 
-		if (change->left[i] == line->count || !is_as_wanted(vf, &line->setup) ||
+		if (change->left[i] == line->count || !is_as_wanted(vf, &line->setup, true) ||
 			(line->number >= 0 && (uint32_t)line->number != vf->number))
 			continue;
 		change->left[i]++;

@@ -29,10 +29,15 @@ static void block(struct again *again, unsigned i, const char *why)
 		why);
 }
 
-/* It is what the intent says: where a vGPU's instance is, the driver had the choice. */
+/* It is what the intent says: where a vGPU's instance is, the driver had the choice, and how much
+ * memory a VF without a quota has. */
 static bool is_as_meant(const struct vf *vf, const struct vf_setup *setup)
 {
-	return setup->type ? vf->setup.type == setup->type : vf_setup_is(&vf->setup, setup);
+	struct vf_setup seen = vf->setup;
+
+	if (!setup->memory_bytes)
+		seen.memory_bytes = 0;
+	return setup->type ? seen.type == setup->type : vf_setup_is(&seen, setup);
 }
 
 /* What VF i of the intent is to be set to; false, with a blocker, if that cannot be. */

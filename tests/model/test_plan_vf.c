@@ -227,6 +227,18 @@ TEST(those_that_somebody_else_turned_on_go_where_the_layout_says_so)
 	PLANS("mig: off", "");
 }
 
+TEST(without_a_quota_the_drivers_own_will_do)
+{
+	fixture_gpu(&gpu, 0, FIXTURE_L40S);
+	fixture_vfs(&gpu, VF_KIND_XE, 24, 4);
+	gpu.seen.vfs.origin = SHARE_PINNED;
+	fixture_vf(&gpu, 0, NULL, SHARE_PINNED, 0)->setup.memory_bytes = 4ULL << 30;
+	fixture_vf(&gpu, 1, NULL, SHARE_PINNED, 0)->setup.memory_bytes = 7ULL << 30;
+	PLANS("vf: [{}, {memory: 4Gi}]", "");
+	PLANS("vf: [{}, {memory: 5Gi}]",
+		"make VF 1 free again; make VF 1 ready for virtual machines, with 5Gi");
+}
+
 TEST(a_count_that_the_driver_settles_stays)
 {
 	struct plan plan;
