@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { CLASS_DISPLAY = 0x03, CLASS_ACCELERATOR = 0x12 };
+enum { CLASS_DISPLAY = 0x03, CLASS_ACCELERATOR = 0x12, TILES_MAX = 4 };
 
 static bool is_wanted(int64_t class, const uint16_t *classes, unsigned n_classes)
 {
@@ -60,13 +60,20 @@ unsigned pci_find_pfs(const uint16_t *classes, unsigned n_classes, bool has_nvml
 	return n;
 }
 
-/* Where a driver tells it: amdgpu's files; Intel's tell no total. */
+/* Where a driver tells it: amdgpu's file, or xe's, one for each tile of the GPU. */
 static uint64_t read_memory(const char *pci)
 {
-	int64_t bytes;
+	int64_t bytes, sum = 0;
+	char file[48];
 
-	return pci_number(pci, "mem_info_vram_total", &bytes) == 0 && bytes > 0 ? (uint64_t)bytes
-										: 0;
+	if (pci_number(pci, "mem_info_vram_total", &bytes) == 0 && bytes > 0)
+		return (uint64_t)bytes;
+	for (unsigned tile = 0; tile < TILES_MAX; tile++) {
+		snprintf(file, sizeof(file), "tile%u/physical_vram_size_bytes", tile);
+		if (pci_number(pci, file, &bytes) == 0 && bytes > 0)
+			sum += bytes;
+	}
+	return (uint64_t)sum;
 }
 
 int pci_facts(const char *pci, struct gpu_facts *ret_facts, struct error *err)

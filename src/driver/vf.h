@@ -21,14 +21,21 @@ struct step;
 void vf_facts_read(const char *pci, struct nvml_gpu *nvml, struct gpu_facts *facts,
 	struct capability *ret_capability);
 
-/* Fills seen->vfs, but for what is decided. `nvml` may be NULL. */
+/*
+ * Fills seen->vfs, but for what is decided. `nvml` may be NULL. It never waits for the kernel.
+ *
+ * A VF is_for_vm where it is a vGPU, or its driver is one of VFIO's; so a setup with a type has
+ * is_for_vm, too. `owner` is what other tools say: a virtual machine of libvirt's may well be the
+ * one that a lease was made for.
+ */
 int vf_look(const char *pci, struct nvml_gpu *nvml, const struct gpu_facts *facts,
 	struct gpu_seen *seen, struct error *err);
 
 /*
  * Does one step of VFs (step_is_of_vfs) and reads back that it is done. Doing what is done already
  * is 0; a step that was half done before is completed. `nvml` is NULL for STEP_VF_COUNT: NVML must
- * have been let go of before it.
+ * have been let go of before it, by every process of ours: NVIDIA's driver is unbound on the way.
+ * Afterwards facts are to be read anew: types may be known only from VFs that are there.
  *
  * -EBUSY: a VF is held (by which virtual machine and process), or a client of NVML is in the way
  * (which); -ERANGE: more than the GPU can; -ENOSPC: the driver refuses the type or memory (what it

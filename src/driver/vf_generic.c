@@ -45,7 +45,7 @@ static void look(const struct vf_pf *pf, struct gpu_seen *seen)
 
 static int count(const struct vf_pf *pf, uint32_t n, struct error *err)
 {
-	char text[16];
+	char text[16], autoprobe[16] = "1";
 	int r;
 
 	if (strstr(pf->facts->vf.pf_driver, "vfio"))
@@ -54,11 +54,14 @@ static int count(const struct vf_pf *pf, uint32_t n, struct error *err)
 			"back to its own driver first",
 			pf->pci, pf->facts->vf.pf_driver);
 	/* a kernel without it gives them drivers, which are taken from them one by one */
+	vf_read(pf->pci, "sriov_drivers_autoprobe", autoprobe, sizeof(autoprobe));
 	r = vf_write(pf->pci, pf->pci, "sriov_drivers_autoprobe", n ? "0" : "1", err);
 	if (r == -ETIMEDOUT || r == -EALREADY)
 		return vf_say_why(VF_TURN_ON, r, pf->pci, NULL, err);
 	snprintf(text, sizeof(text), "%u", n);
 	r = vf_write(pf->pci, pf->pci, "sriov_numvfs", text, err);
+	if (r < 0 && r != -ETIMEDOUT && r != -EALREADY)
+		vf_write(pf->pci, pf->pci, "sriov_drivers_autoprobe", autoprobe, NULL);
 	return r < 0 ? vf_say_why(n ? VF_TURN_ON : VF_TURN_OFF, r, pf->pci, NULL, err) : 0;
 }
 

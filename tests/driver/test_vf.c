@@ -149,6 +149,11 @@ TEST(gpus_without_a_library_are_known_from_the_bus)
 	CHECK_TEXT(facts.uuid, "PCI-" GPU);
 	CHECK_TEXT(facts.product, "Intel 8086:e20b");
 	CHECK_EQ(facts.numa, 1);
+	CHECK_EQ(facts.memory_bytes, 0);
+	tree_put(HERE "/tile0/physical_vram_size_bytes", "8000000000\n");
+	tree_put(HERE "/tile1/physical_vram_size_bytes", "8000000000\n");
+	look();
+	CHECK_EQ(facts.memory_bytes, 16000000000);
 	tree_put(PCI "0000:05:00.0/vendor", "0x1b36\n");
 	tree_put(PCI "0000:05:00.0/class", "0x010802\n");
 	tree_put(PCI "0000:05:00.0/sriov_totalvfs", "8\n");
@@ -277,6 +282,10 @@ TEST(xe_quotas_that_the_driver_made_are_its_own)
 	put_xe(1, "2000000000\n", "0\n");
 	look();
 	CHECK_EQ(seen.vfs.vf[1].setup.memory_bytes, 0);
+	/* it would have given more, where there is more */
+	tree_put(HERE "/tile0/physical_vram_size_bytes", "12000000000\n");
+	look();
+	CHECK_EQ(seen.vfs.vf[1].setup.memory_bytes, 2000000000);
 }
 
 TEST(xe_quota_is_written_only_where_memory_is_asked_for)
