@@ -25,6 +25,7 @@ LEASED, QUEUED = 100, 900
 HUNDRED = ("version: carve/v1\nlayouts:\n  hundred:\n  - gpus: [%s]\n    mig: [1g.10gb*7]\n"
            "  - gpus: [14, 15]\n    mig: [4g.40gb@0, 2g.20gb@4, 1g.10gb@6]\n" % ", ".join(map(str, range(14))))
 BEFORE = "[3g.40gb@4, 2g.20gb@0, 1g.10gb@2, 1g.10gb@3]"
+VF_GPU, VF_TYPE, VF_TYPE_ID = "0000:41:00.0", "NVIDIA L40S-3Q", "1149"
 AFTER = "[3g.40gb@4, 2g.20gb@0, 2g.20gb@2]"
 
 rows = []
@@ -40,12 +41,12 @@ def layout(gpus, mig):
 
 
 @contextlib.contextmanager
-def started(machine, sim=(), **options):
+def started(machine, sim=("--plain",), **options):
     memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
     run_dir = tempfile.mkdtemp(prefix="carve-bench-", dir=memory)
     try:
-        # plain files for /proc and /sys: through FUSE they would take a hundred times what a kernel takes
-        with Node(machine, options=["--plain", *sim], **options) as node:
+        # --plain: through FUSE the files of /proc and /sys would take a hundred times what a kernel takes
+        with Node(machine, options=list(sim), **options) as node:
             node.env["CARVE_RUN_DIR"] = run_dir
             node.socket = os.path.join(run_dir, "api.sock")
             node.start()
@@ -226,6 +227,36 @@ def recovery(node, runs=9):
         took <= own + 500, "%d runs, %.0f to %.0f ms; started by hand: %.0f ms" % (runs, min(ours), max(ours), own))
 
 
+def vfs_by_hand(node, on):
+    """16 VFs made and typed, or made free and removed, as an administrator's script does it: seconds."""
+    words = "sriov-manage -e $gpu && for vf in %s; do echo $type > $vf/nvidia/current_vgpu_type; done"
+    if not on:
+        words = "for vf in %s; do echo 0 > $vf/nvidia/current_vgpu_type; done && sriov-manage -d $gpu"
+    links = " ".join("%s/sys/bus/pci/devices/%s/virtfn%d" % (node.env["CARVE_SYSTEM_ROOT"], VF_GPU, number)
+                     for number in range(16))
+    begun = time.monotonic()
+    subprocess.run(["sh", "-ec", words % links], env=dict(node.env, gpu=VF_GPU, type=VF_TYPE_ID), check=True,
+                   stdout=subprocess.DEVNULL)
+    return time.monotonic() - begun
+
+
+def virtual_functions(node, without_carve, runs=7):
+    """Against what the kernel itself sleeps: 0.1 s when VFs are turned on, 1 s when they are turned off."""
+    made, removed, by_hand = [], [], []
+    for _ in range(runs):
+        begun = time.monotonic()
+        apply(node, "version: carve/v1\nlayouts:\n  x:\n  - gpus: [0]\n    vf: [{type: %s, count: 16}]\n" % VF_TYPE)
+        made.append(time.monotonic() - begun)
+        begun = time.monotonic()
+        apply(node, "version: carve/v1\nlayouts:\n  x:\n  - gpus: [0]\n    vf: []\n")
+        removed.append(time.monotonic() - begun)
+        by_hand.append(vfs_by_hand(without_carve, True) + vfs_by_hand(without_carve, False))
+    on, off = statistics.median(made), statistics.median(removed)
+    row("16 VFs made, typed and bound, and removed again", "%.3f s" % (on + off), "1.21 s", on + off <= 1.21,
+        "%d runs; made %.3f, removed %.3f s; a script: %.3f s; the kernel's own delays: 1.1 s"
+        % (runs, on, off, statistics.median(by_hand)))
+
+
 def show():
     head = ("what", "measured", "bound", "", "beside it")
     widths = [max(len(line[i]) for line in [head, *rows]) for i in range(len(head))]
@@ -246,9 +277,11 @@ with started(os.path.join(HERE, "node16.yaml")) as full:
     restart(full)
 changes()
 with started(os.path.join(HERE, "node-mps.yaml"), config="mps: {idle: 1h}\nhealth-interval: 100ms\n",
-             sim=["--mps-start", "0"]) as node:
+             sim=["--plain", "--mps-start", "0"]) as node:
     run_mps(node)
     recovery(node)
+with started("vgpu", sim=(), fast=False) as node, Node("vgpu", fast=False) as another:
+    virtual_functions(node, another)
 loads += ", %.1f" % os.getloadavg()[0]
 show()
 sys.exit(0)
