@@ -41,13 +41,13 @@ static int unbind(const struct vf_pf *pf, const struct vf *vf, struct error *err
 	char now[24];
 	int r;
 
-	pci_driver(vf->pci, now, sizeof(now));
+	vf_driver(vf->pci, now, sizeof(now));
 	if (!now[0])
 		return 0;
 	r = vf_write(pf->pci, vf->pci, "driver/unbind", vf->pci, err);
 	if (r < 0)
 		return vf_say_why(VF_UNBIND, r, vf->pci, NULL, err);
-	pci_driver(vf->pci, now, sizeof(now));
+	vf_driver(vf->pci, now, sizeof(now));
 	if (!now[0])
 		return 0;
 	return error_set(err, -EBUSY, "%s stays with its driver %s, though it was taken from it",
@@ -70,7 +70,7 @@ static int explain_none(const struct vf *vf, struct error *err)
 {
 	char now[24];
 
-	pci_driver(vf->pci, now, sizeof(now));
+	vf_driver(vf->pci, now, sizeof(now));
 	if (now[0])
 		return error_set(
 			err, -EBUSY, "%s went to driver %s, not to vfio-pci", vf->pci, now);
@@ -83,7 +83,7 @@ int vf_bind_vfio(const struct vf_pf *pf, const struct vf *vf, struct error *err)
 	char now[24];
 	int r;
 
-	pci_driver(vf->pci, now, sizeof(now));
+	vf_driver(vf->pci, now, sizeof(now));
 	if (text_eq(now, vfio_pci))
 		return 0;
 	load_driver();
@@ -93,7 +93,7 @@ int vf_bind_vfio(const struct vf_pf *pf, const struct vf *vf, struct error *err)
 	r = vf_write(pf->pci, vf->pci, "driver_override", vfio_pci, err);
 	if (r == 0)
 		r = probe(pf, vf, err);
-	pci_driver(vf->pci, now, sizeof(now));
+	vf_driver(vf->pci, now, sizeof(now));
 	if (text_eq(now, vfio_pci))
 		return 0;
 	r = r < 0 ? vf_say_why(VF_BIND, r, vf->pci, NULL, err) : explain_none(vf, err);
@@ -108,7 +108,7 @@ int vf_unbind_vfio(const struct vf_pf *pf, const struct vf *vf, struct error *er
 	int r;
 
 	/* a variant of it ("xe-vfio-pci") may have taken it by an override of somebody else's */
-	pci_driver(vf->pci, now, sizeof(now));
+	vf_driver(vf->pci, now, sizeof(now));
 	if (!strstr(now, "vfio"))
 		return 0;
 	r = unbind(pf, vf, err);

@@ -31,13 +31,6 @@ static uint64_t read_mmio(const char *pci)
 	return sum;
 }
 
-static bool has_cdevs(void)
-{
-	AUTO_FREE char *path = must_asprintf("%s/dev/vfio/devices", root_path());
-
-	return access(path, F_OK) == 0;
-}
-
 void vf_device_read(const char *pci, struct vf_device *ret_device)
 {
 	struct vf_device device = { .numa = -1 };
@@ -50,7 +43,7 @@ void vf_device_read(const char *pci, struct vf_device *ret_device)
 	if (pci_number(pci, "numa_node", &number) == 0 && number >= 0)
 		device.numa = (int32_t)number;
 	device.mmio_bytes = read_mmio(pci);
-	if (has_cdevs())
+	if (vf_has_cdevs())
 		vf_cdev(pci, device.cdev, sizeof(device.cdev));
 	vf_mdev(pci, device.mdev);
 	*ret_device = device;

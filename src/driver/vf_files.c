@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The files of PCI devices, as far as all kinds of VFs read and write them. */
 #include "base/cleanup.h"
+#include "base/io.h"
 #include "base/text.h"
 #include "driver/root.h"
 #include "driver/sysfs_write.h"
 #include "driver/vf_kind.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -16,12 +18,26 @@ static char *path_of(const char *pci, const char *file)
 	return must_asprintf("/sys/bus/pci/devices/%s/%s", pci, file);
 }
 
+/* The directory of all devices, kept open: one look reads hundreds of files below it. */
+static int devices(void)
+{
+	static char of[PATH_MAX];
+	static int fd = -1;
+
+	if (fd >= 0 && text_eq(of, root_path()))
+		return fd;
+	if (fd >= 0)
+		close(fd);
+	text_copy(of, sizeof(of), root_path());
+	fd = root_openat("/sys/bus/pci/devices", O_RDONLY | O_DIRECTORY);
+	return fd;
+}
+
 int vf_link(const char *pci, const char *name, char *ret_text, size_t size)
 {
-	AUTO_FREE char *path = path_of(pci, name);
-	AUTO_FREE char *whole = must_asprintf("%s%s", root_path(), path);
+	AUTO_FREE char *path = must_asprintf("%s/%s", pci, name);
 	char target[PATH_MAX];
-	ssize_t n = readlink(whole, target, sizeof(target) - 1);
+	ssize_t n = readlinkat(devices(), path, target, sizeof(target) - 1);
 	const char *last;
 
 	if (n < 0)
@@ -33,9 +49,10 @@ int vf_link(const char *pci, const char *name, char *ret_text, size_t size)
 
 int vf_read(const char *pci, const char *file, char *ret_text, size_t size)
 {
-	AUTO_FREE char *path = path_of(pci, file);
+	enum { FILE_MAX = 1 << 16 };
+	AUTO_FREE char *path = must_asprintf("%s/%s", pci, file);
 	AUTO_FREE char *text = NULL;
-	int r = root_read(path, &text);
+	int r = read_file_at(devices(), path, FILE_MAX, &text, NULL);
 	size_t length;
 
 	if (r < 0)
@@ -57,11 +74,16 @@ int vf_read_number(const char *pci, const char *file, uint64_t *ret_value)
 
 bool vf_has(const char *pci, const char *file)
 {
-	AUTO_FREE char *path = path_of(pci, file);
-	AUTO_FREE char *whole = must_asprintf("%s%s", root_path(), path);
+	AUTO_FREE char *path = must_asprintf("%s/%s", pci, file);
 	struct stat st;
 
-	return lstat(whole, &st) == 0;
+	return fstatat(devices(), path, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+void vf_driver(const char *pci, char *ret_name, size_t size)
+{
+	if (vf_link(pci, "driver", ret_name, size) < 0)
+		ret_name[0] = '\0';
 }
 
 int vf_write(const char *pf, const char *pci, const char *file, const char *text, struct error *err)

@@ -22,10 +22,12 @@ static bool is_viable(const struct vf *vf)
 
 void vf_find_groups(struct vfs_seen *vfs)
 {
-	for (uint32_t i = 0; i < vfs->n; i++) {
-		struct vf *vf = &vfs->vf[i];
+	for (uint32_t i = 0; i < vfs->n; i++)
+		vfs->vf[i].group = iommu_group(vfs->vf[i].pci);
+}
 
-		vf->group = iommu_group(vf->pci);
-		vf->is_viable = vf->group >= 0 && is_viable(vf);
-	}
+void vf_find_neighbours(struct vfs_seen *vfs)
+{
+	for (uint32_t i = 0; i < vfs->n; i++)
+		vfs->vf[i].is_viable = vfs->vf[i].group >= 0 && is_viable(&vfs->vf[i]);
 }

@@ -47,6 +47,8 @@ const struct vf_kind_ops *vf_ops(enum vf_kind kind);
 
 /* The last component of what a link in the device's directory points to; -ENOENT. */
 int vf_link(const char *pci, const char *name, char *ret_text, size_t size);
+/* The driver that it has; "" none. */
+void vf_driver(const char *pci, char *ret_name, size_t size);
 /* The first line of one of its files, trimmed; negative errno. */
 int vf_read(const char *pci, const char *file, char *ret_text, size_t size);
 int vf_read_number(const char *pci, const char *file, uint64_t *ret_value);
@@ -65,6 +67,7 @@ bool vf_mdev(const char *pci, char ret_uuid[VF_UUID_MAX]);
 
 /* "vfio3": the VFIO device of a VF, where its kernel has such. */
 bool vf_cdev(const char *pci, char *ret_name, size_t size);
+bool vf_has_cdevs(void); /* it has nodes for them in /dev/vfio/devices */
 
 /* ---- handing a VF to vfio-pci, for all kinds (vf_bind.c) ---- */
 

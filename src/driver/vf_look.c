@@ -47,7 +47,7 @@ static bool read_limits(const char *pci, struct vf_facts *facts, struct capabili
 	if (pci_sriov_read(pci, &hardware) == 0)
 		facts->hardware_total = hardware.total;
 	facts->total = total < VFS_MAX ? (uint32_t)total : VFS_MAX;
-	pci_driver(pci, facts->pf_driver, sizeof(facts->pf_driver));
+	vf_driver(pci, facts->pf_driver, sizeof(facts->pf_driver));
 	if (r < 0 && facts->hardware_total)
 		answer(capability, CAPABILITY_NO,
 			"the kernel offers no virtual functions (no sriov_totalvfs), though the "
@@ -100,7 +100,7 @@ int vf_look(const char *pci, struct nvml_gpu *nvml, const struct gpu_facts *fact
 		/* one that goes while we look has gone */
 		if (vf_address(pci, i, vf->pci) < 0)
 			break;
-		pci_driver(vf->pci, vf->driver, sizeof(vf->driver));
+		vf_driver(vf->pci, vf->driver, sizeof(vf->driver));
 		vfs->n++;
 	}
 	vf_find_groups(vfs);

@@ -42,6 +42,13 @@ static void add_node(struct nodes *nodes, const char *name, uint32_t vf)
 	nodes->n++;
 }
 
+bool vf_has_cdevs(void)
+{
+	AUTO_FREE char *path = must_asprintf("%s%sdevices", root_path(), vfio);
+
+	return access(path, F_OK) == 0;
+}
+
 bool vf_cdev(const char *pci, char *ret_name, size_t size)
 {
 	AUTO_FREE char *path =
@@ -59,6 +66,8 @@ bool vf_cdev(const char *pci, char *ret_name, size_t size)
 
 static void collect(const struct vfs_seen *vfs, struct nodes *nodes)
 {
+	bool has_cdevs = vf_has_cdevs();
+
 	for (uint32_t i = 0; i < vfs->n; i++) {
 		const struct vf *vf = &vfs->vf[i];
 		char name[48], cdev[32];
@@ -67,7 +76,7 @@ static void collect(const struct vfs_seen *vfs, struct nodes *nodes)
 			snprintf(name, sizeof(name), "%d", vf->group);
 			add_node(nodes, name, i);
 		}
-		if (vf_cdev(vf->pci, cdev, sizeof(cdev))) {
+		if (has_cdevs && vf_cdev(vf->pci, cdev, sizeof(cdev))) {
 			snprintf(name, sizeof(name), "devices/%s", cdev);
 			add_node(nodes, name, i);
 		}
