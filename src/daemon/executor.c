@@ -54,6 +54,7 @@ struct lane {
 	struct work_order order; /* given when they have */
 	worker_done_fn answered;
 	bool in_flight, is_broken;
+	bool is_held; /* in flight, but its order waits for other GPUs' steps */
 };
 
 struct undo {
@@ -77,6 +78,7 @@ struct txn {
 };
 
 static void advance(struct txn *txn);
+static void give_held(struct daemon *daemon);
 
 bool gpu_is_busy(const struct daemon *daemon, unsigned gpu)
 {
@@ -243,6 +245,58 @@ static void on_step_done(void *context, const struct work_answer *answer)
 		fail(txn, lane->gpu, answer->result, doing, answer->text);
 	}
 	advance(txn);
+	give_held(daemon);
+}
+
+/*
+ * Who has NVML open has every GPU: for NVIDIA's VFs to come or go, nobody of ours may have it. So
+ * such a step is done alone: it waits for the others' steps, they wait for it, and the workers of
+ * the other GPUs let go of the driver first. A worker that is in another call is not waited for:
+ * what turns the VFs on has patience with that, and a call may hang.
+ */
+static bool is_alone(const struct daemon *daemon, const struct step *step)
+{
+	enum vf_kind kind = daemon->gpus[step->gpu].facts.vf.kind;
+
+	return step->kind == STEP_VF_COUNT &&
+	       (kind == VF_KIND_NVIDIA || kind == VF_KIND_NVIDIA_MDEV);
+}
+
+/* The lane that has a step under way on that GPU; NULL: none, or it is held up. */
+static struct lane *lane_under_way(const struct daemon *daemon, unsigned gpu)
+{
+	struct txn *txn = daemon->runtime[gpu].txn;
+
+	for (unsigned i = 0; txn && i < txn->n_lanes; i++)
+		if (txn->lanes[i].gpu == gpu && txn->lanes[i].in_flight && !txn->lanes[i].is_held)
+			return &txn->lanes[i];
+	return NULL;
+}
+
+bool gpus_are_quiet(const struct daemon *daemon)
+{
+	for (unsigned i = 0; i < daemon->n_gpus; i++) {
+		const struct lane *lane = lane_under_way(daemon, i);
+
+		if (lane && is_alone(daemon, &lane->order.step))
+			return true;
+	}
+	return false;
+}
+
+static bool must_wait(const struct lane *lane)
+{
+	const struct daemon *daemon = lane->txn->daemon;
+	bool is_mine_alone = is_alone(daemon, &lane->order.step);
+
+	for (unsigned i = 0; i < daemon->n_gpus; i++) {
+		const struct lane *other = lane_under_way(daemon, i);
+
+		if (other && other != lane && i != lane->gpu &&
+			(is_mine_alone || is_alone(daemon, &other->order.step)))
+			return true;
+	}
+	return false;
 }
 
 static void on_quiet(void *context, const struct work_answer *answer)
@@ -258,45 +312,66 @@ static void on_quiet_later(void *context, const struct work_answer *answer)
 {
 }
 
-/*
- * Who has NVML open has every GPU: for VFs to come or go, our workers of the other GPUs let go of
- * it first. One that is in a call is not waited for: whoever waits for the GPU has patience with
- * that, and a call may hang.
- */
-static void give(struct lane *lane, const struct work_order *order, worker_done_fn answered)
+static void let_others_go(struct lane *lane)
 {
 	const struct work_order let_go = { .op = WORK_LET_GO };
 	struct daemon *daemon = lane->txn->daemon;
 
-	lane->order = *order;
-	lane->answered = answered;
-	lane->n_quiet = 1;
-	for (unsigned i = 0; i < daemon->n_gpus && order->step.kind == STEP_VF_COUNT; i++) {
+	for (unsigned i = 0; i < daemon->n_gpus; i++) {
 		struct worker *worker = daemon->runtime[i].worker;
+		bool is_busy = worker_is_busy(worker);
 
 		if (i == lane->gpu || !worker_is_running(worker))
 			continue;
-		if (worker_is_busy(worker)) {
-			worker_order(worker, &let_go, on_quiet_later, NULL);
-			continue;
-		}
-		lane->n_quiet++;
-		worker_order(worker, &let_go, on_quiet, lane);
+		lane->n_quiet += !is_busy;
+		worker_order(worker, &let_go, is_busy ? on_quiet_later : on_quiet, lane);
 	}
+}
+
+static void give_order(struct lane *lane)
+{
+	lane->is_held = must_wait(lane);
+	if (lane->is_held)
+		return;
+	lane->n_quiet = 1;
+	if (is_alone(lane->txn->daemon, &lane->order.step))
+		let_others_go(lane);
 	on_quiet(lane, NULL);
 }
 
-bool gpus_are_quiet(const struct daemon *daemon)
+static void give(struct lane *lane, const struct work_order *order, worker_done_fn answered)
+{
+	lane->order = *order;
+	lane->answered = answered;
+	give_order(lane);
+}
+
+/* It has waited in vain: another lane of its transaction failed. */
+static void withdraw(struct lane *lane)
+{
+	struct txn *txn = lane->txn;
+	unsigned number = --lane->next;
+
+	lane->is_held = lane->in_flight = false;
+	txn->steps[number].fate = FATE_NOT_DONE;
+	ledger_step_mark(txn->daemon->ledger, txn->id, number, STEP_UNDONE);
+	advance(txn);
+}
+
+/* A step has ended: others may have waited for that. */
+static void give_held(struct daemon *daemon)
 {
 	for (unsigned i = 0; i < daemon->n_gpus; i++) {
-		const struct txn *txn = daemon->runtime[i].txn;
+		struct txn *txn = daemon->runtime[i].txn;
 
 		for (unsigned k = 0; txn && k < txn->n_lanes; k++)
-			if (txn->lanes[k].in_flight &&
-				txn->lanes[k].order.step.kind == STEP_VF_COUNT)
-				return true;
+			if (txn->lanes[k].gpu != i || !txn->lanes[k].is_held)
+				continue;
+			else if (txn->state == TXN_FORWARD && txn->result.code)
+				withdraw(&txn->lanes[k]);
+			else
+				give_order(&txn->lanes[k]);
 	}
-	return false;
 }
 
 /* What is in Carve's own books only is done at once: the end of the transaction writes it there. */
@@ -360,6 +435,7 @@ static void on_undo_done(void *context, const struct work_answer *answer)
 		fail(txn, lane->gpu, answer->result, doing, answer->text);
 	}
 	advance(txn);
+	give_held(daemon);
 }
 
 static bool begin_undo(struct lane *lane)

@@ -452,7 +452,7 @@ def what_fails_half_way_leaves_everything_as_it_was():
         node.fail("write:file=current_vgpu_type,error=EIO,call=3")
         text = ("version: carve/v1\nlayouts:\n  m:\n  - gpus: ['1']\n    vf: [{type: NVIDIA L40S-12Q, count: 3}]\n")
         operation = node.post("/v1/apply", {"text": text, "remember": False})["operation"]
-        node.wait_for(lambda: node.get("/v1/operations/" + operation["id"])["operation"]["state"] != "running", "its end")
+        node.wait_for(lambda: node.get("/v1/operations/" + operation["id"])["operation"]["state"] != "running", "its end", 60)
         equal(node.get("/v1/operations/" + operation["id"])["operation"]["state"], "failed")
         node.sim("inject", "--clear")
         equal((node.types(), node.counts()), before)
