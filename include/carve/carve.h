@@ -156,8 +156,9 @@ const char *carve_request_error(const struct carve_request *request);
 /*
  * Who holds the lease, the last one said counts: a process (the lease ends with it), a cgroup (it
  * ends when that is empty; an absolute path below /sys/fs/cgroup), or a name (it ends when it is
- * released or its option "time" is over). -ENOMEM; -EINVAL for a pid that is none or an empty text.
- * Since: 0.1
+ * released or its option "time" is over). A request with the option "vm" is held by the virtual
+ * machine's name, and is kept over reboots. -ENOMEM; -EINVAL for a pid that is none or an empty
+ * text. Since: 0.1
  */
 int carve_request_held_by_pid(struct carve_request *request, pid_t pid);
 int carve_request_held_by_cgroup(struct carve_request *request, const char *cgroup);
@@ -231,6 +232,13 @@ const char *carve_lease_env_value(const struct carve_lease *lease, unsigned i);
 unsigned carve_lease_n_nodes(const struct carve_lease *lease);
 int carve_lease_node(const struct carve_lease *lease, unsigned i, const char **ret_path,
 	unsigned *ret_major, unsigned *ret_minor);
+
+/*
+ * The virtual function of a virtual machine's lease: its PCI address ("0000:41:00.4"), "" where
+ * there is none, or while it is made again after a reboot. carve_lease_json() has the rest of its
+ * binding. Since: 0.1
+ */
+const char *carve_lease_vf(const struct carve_lease *lease);
 
 /*
  * What was got: the shares by name ("0:2g.20gb@0"), their memory in bytes and compute in percent of

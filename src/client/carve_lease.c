@@ -53,6 +53,9 @@ int carve_lease_ask(struct carve *carve, const struct carve_request *request, do
 	r = request_check(&request->request, &carve->error);
 	if (r < 0)
 		return CARVE_BAD_REQUEST;
+	/* a virtual machine's lease is held by its name, and is another thing than a name's */
+	if (request->request.is_vm && text_eq(request->kind, "name"))
+		holder.kind = "vm";
 	if (text_eq(request->kind, "cgroup"))
 		holder.cgroup = request->text;
 	else

@@ -92,6 +92,11 @@ int carve_lease_node(const struct carve_lease *lease, unsigned i, const char **r
 	return 0;
 }
 
+const char *carve_lease_vf(const struct carve_lease *lease)
+{
+	return json_text(bound(lease, "vf"), "pci");
+}
+
 unsigned carve_lease_n_shares(const struct carve_lease *lease)
 {
 	return (unsigned)json_array_size(json_object_get(lease->json, "got"));

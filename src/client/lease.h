@@ -14,7 +14,7 @@ struct request;
 
 /* Who is to hold it; kind is the word of the API, the others as it takes. */
 struct holder {
-	const char *kind; /* "run", "pid", "cgroup", "name" */
+	const char *kind; /* "run", "pid", "cgroup", "name", "vm" */
 	pid_t pid;	  /* of "run" and "pid" */
 	const char *cgroup, *name, *command;
 };

@@ -428,7 +428,7 @@ TEST(each_errno_of_the_kernel_is_explained)
 	for (unsigned i = 0; i < ARRAY_SIZE(row); i++) {
 		struct error err = ERROR_NONE;
 
-		CHECK_EQ(vf_explain(row[i].deed, row[i].code, GPU, NULL, &err), row[i].result);
+		CHECK_EQ(vf_say_why(row[i].deed, row[i].code, GPU, NULL, &err), row[i].result);
 		CHECK_SAY(strstr(err.text, row[i].says), "%s", err.text);
 		CHECK_SAY(strstr(err.text, GPU), "%s", err.text);
 		CHECK_SAY(strstr(err.text, strerrorname_np(-row[i].code)), "%s", err.text);
