@@ -54,7 +54,8 @@ struct lane {
 	struct work_order order; /* given when they have */
 	worker_done_fn answered;
 	bool in_flight, is_broken;
-	bool is_held; /* in flight, but its order waits for other GPUs' steps */
+	bool has_old_facts; /* of the GPU: asked for anew at the end */
+	bool is_held;	    /* in flight, but its order waits for other GPUs' steps */
 };
 
 struct undo {
@@ -189,6 +190,8 @@ static int on_closing(sd_event_source *source, void *context)
 			gpu_set_health(daemon, gpu, GPU_BROKEN, txn->result.text);
 		}
 		gpu_rebuild(daemon, gpu);
+		if (txn->lanes[i].has_old_facts)
+			gpu_look_facts(daemon, gpu);
 	}
 	txn->done(txn->context, &txn->result);
 	ledger_txn_end(daemon->ledger, txn->id);
@@ -208,10 +211,13 @@ static void fail(struct txn *txn, unsigned gpu, int code, const char *doing, con
 	snprintf(txn->result.text, sizeof(txn->result.text), "GPU %u: %s: %s", gpu, doing, text);
 }
 
-/* Modes change the minor and the geometry; NVIDIA's driver is bound anew when VFs come or go. */
-static bool changes_facts(const struct step *step)
+/* Modes change the minor and the geometry, which the next steps need; when VFs come or go NVIDIA's
+ * driver is bound anew, which can wait for the end. */
+static void note_changed_facts(struct lane *lane, const struct step *step)
 {
-	return step->kind <= STEP_RESET || step->kind == STEP_VF_COUNT;
+	if (step->kind <= STEP_RESET)
+		gpu_look_facts(lane->txn->daemon, lane->gpu);
+	lane->has_old_facts |= step->kind == STEP_VF_COUNT;
 }
 
 static void on_step_done(void *context, const struct work_answer *answer)
@@ -230,8 +236,7 @@ static void on_step_done(void *context, const struct work_answer *answer)
 		txn->n_done++;
 		ledger_step_mark(daemon->ledger, txn->id, number, STEP_DONE);
 		gpu_saw(daemon, lane->gpu, &answer->seen);
-		if (changes_facts(&step->step))
-			gpu_look_facts(daemon, lane->gpu);
+		note_changed_facts(lane, &step->step);
 		snprintf(said, sizeof(said), "GPU %u: %s", lane->gpu, doing);
 		if (txn->progress)
 			txn->progress(txn->context, txn->n_done, said);
@@ -425,8 +430,7 @@ static void on_undo_done(void *context, const struct work_answer *answer)
 		lane->next_undo++;
 		lane->tries = 0;
 		gpu_saw(daemon, lane->gpu, &answer->seen);
-		if (changes_facts(&undo->step))
-			gpu_look_facts(daemon, lane->gpu);
+		note_changed_facts(lane, &undo->step);
 	} else if (++lane->tries >= UNDO_TRIES) {
 		lane->is_broken = true;
 		step_text(&undo->step, doing, sizeof(doing));
