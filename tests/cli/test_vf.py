@@ -171,13 +171,7 @@ def claim_a_command_is_not_run_in_a_vf(t):
     same((r.returncode, r.stderr.count("\n")), (64, 1))
 
 
-def needs_vm(t):
-    if "\n  --vm " not in t.carve("help", "lease").stdout:
-        raise claims.Skip("a request has no --vm yet")
-
-
 def claim_run_for_a_vm_says_the_way_out(t):
-    needs_vm(t)
     for option in (["--vm"], ["--mechanism", "vf"]):
         r = t.carve("run", *option, "--", "true")
         same((r.returncode, r.stderr.count("\n")), (64, 1))
@@ -186,7 +180,6 @@ def claim_run_for_a_vm_says_the_way_out(t):
 
 
 def claim_a_vms_lease_is_held_by_its_name(t):
-    needs_vm(t)
     node = machines.vf_node()
     t.serve_lease(next(x for x in node.json["leases"] if x["id"] == "L3"))
     r = t.carve("lease", "--vm", "--name", "web1", "--profile", "L40S-12Q")
@@ -199,7 +192,6 @@ def claim_a_vms_lease_is_held_by_its_name(t):
 
 
 def claim_a_vms_lease_needs_a_name_and_nothing_else(t):
-    needs_vm(t)
     for args in ([], ["--name", "web1", "--pid", "1"], ["--name", "web1", "--cgroup", "/x"], ["--pid", "1"]):
         r = t.carve("lease", "--vm", *args)
         same((r.returncode, r.stderr.count("\n")), (64, 1))
