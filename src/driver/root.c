@@ -9,14 +9,19 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 
-enum { ROOT_FILE_MAX = 1 << 20 };
+enum { ROOT_FILE_MAX = 1 << 20, LOCK_LOOK_US = 5000 };
+
+/* A daemon that was killed may have had a child on its way to exec: it has the lock till then. */
+#define LOCK_WAIT_NS 5000000000ULL
 
 static char root[PATH_MAX];
 
@@ -63,20 +68,31 @@ int root_read(const char *path, char **ret_text)
 	return read_file_at(AT_FDCWD, whole, ROOT_FILE_MAX, ret_text, NULL);
 }
 
+/* True if a daemon that is known to live has the lock. */
+static bool is_held_by_another(pid_t *ret_pid)
+{
+	*ret_pid = 0;
+	return root_lock_holder(ret_pid) > 0 && (kill(*ret_pid, 0) == 0 || errno != ESRCH);
+}
+
 int root_lock(struct error *err)
 {
 	AUTO_CLOSE int fd = root_openat("/dev", O_RDONLY | O_DIRECTORY);
+	uint64_t until = now_ns() + LOCK_WAIT_NS;
+	pid_t holder;
 
 	if (fd < 0) {
 		errno = -fd;
 		return error_set(err, fd, "cannot open %s/dev: %m", root);
 	}
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-		pid_t holder = 0;
-
+	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
 		if (errno != EWOULDBLOCK)
 			return error_set(err, -errno, "cannot lock %s/dev: %m", root);
-		if (root_lock_holder(&holder) > 0)
+		if (!is_held_by_another(&holder) && now_ns() < until) {
+			usleep(LOCK_LOOK_US);
+			continue;
+		}
+		if (holder > 0)
 			return error_set(err, -EWOULDBLOCK,
 				"another carved has this node's GPUs: process %d", (int)holder);
 		return error_set(err, -EWOULDBLOCK,

@@ -22,7 +22,8 @@ int root_read(const char *path, char **ret_text);
 /*
  * Takes the lock by which two daemons exclude each other on one node's GPUs: flock(2) on /dev below
  * the root, which every user can open and which a simulated node has for itself. The descriptor, to
- * be kept open as long as the lock is wanted; -EWOULDBLOCK if another daemon has it.
+ * be kept open as long as the lock is wanted; -EWOULDBLOCK if another daemon has it. What is left
+ * of one that was killed is waited for.
  */
 int root_lock(struct error *err);
 /* 1 and its process if somebody has that lock, 0 if nobody, negative errno: a look that takes no

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """carved over its API: layouts, leases, the queue, permissions, failures, bad input."""
+import fcntl
 import os
 import socket
 import subprocess
 import sys
+import time
 
 from node import CARVED, Node, SIM, Skip, UnixConnection, claim, equal, is_root, needs_fence, run_claims, true
 
@@ -290,6 +292,27 @@ def two_daemons_exclude_each_other_on_one_node():
                                 stderr=subprocess.STDOUT, universal_newlines=True, timeout=20, check=False)
         equal(second.returncode, 1)
         true("carved" in second.stdout, second.stdout)
+
+
+@claim
+def what_is_left_of_a_killed_daemon_does_not_keep_the_next_one_out():
+    """A child of its that has not come to its exec has the lock too."""
+    with Node("dgx-h100") as node:
+        path = os.path.join(node.env["CARVE_SYSTEM_ROOT"], "dev")
+        read, write = os.pipe()
+        former = os.fork()
+        if former == 0:
+            lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if os.fork() == 0:
+                os.write(write, b"x")
+                time.sleep(0.5)
+            os._exit(0)
+        os.waitpid(former, 0)
+        os.read(read, 1)
+        node.start()
+        os.close(read)
+        os.close(write)
 
 
 @claim
