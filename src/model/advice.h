@@ -69,7 +69,7 @@ int advice_need_option(
 	struct advice_need *need, const char *name, const char *value, struct error *err);
 /*
  * Says what was left open but follows (a desktop is a VM's), and refuses what contradicts itself,
- * naming the two: -EINVAL. To be called once, after request_check().
+ * naming the two: -EINVAL. To be called once; request_check() is in it.
  */
 int advice_need_check(struct advice_need *need, struct error *err);
 /* "4 times 10G for inference, as containers of strangers". */

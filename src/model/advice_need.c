@@ -226,7 +226,7 @@ int advice_need_check(struct advice_need *need, struct error *err)
 	/* Who names MPS and no tenants speaks of his own processes, as with `carve run`. */
 	if (is_mechanism(need, MECHANISM_MPS) && !need->has_tenants)
 		need->request.tenants = TENANTS_SAME;
-	return 0;
+	return request_check(&need->request, err);
 }
 
 /* ---- in words ---- */

@@ -9,6 +9,8 @@ struct buf;
 /* The share that the option would make on a GPU. */
 void advice_share_of(enum advice_option option, const struct advice_need *need,
 	const struct advice_gpu *gpu, struct advice_share *ret_share);
+/* The GPU as it is, but that Carve may use it: a copy (free). */
+struct gpu *advice_opened(const struct gpu *gpu);
 /* By what VFs are: time-sliced, or backed by MIG. */
 void advice_share_vf(const struct advice_need *need, const struct advice_gpu *gpu, bool on_mig,
 	struct advice_share *share);

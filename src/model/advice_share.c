@@ -62,8 +62,7 @@ static struct gpu *emptied(const struct gpu *gpu, bool mig_on)
 	return empty;
 }
 
-/* As it is, but that Carve may use it. */
-static struct gpu *opened(const struct gpu *gpu)
+struct gpu *advice_opened(const struct gpu *gpu)
 {
 	struct gpu *open = must_alloc(1, sizeof(*open));
 
@@ -195,7 +194,7 @@ static void share_mig(
 	if (what.lack != LACK_NOTHING)
 		return lack_profile(share, &what);
 	empty = emptied(&gpu->gpu, true);
-	open = gpu->gpu.seen.mig_on ? opened(&gpu->gpu) : emptied(&gpu->gpu, true);
+	open = gpu->gpu.seen.mig_on ? advice_opened(&gpu->gpu) : emptied(&gpu->gpu, true);
 	share->fit_empty = place_instances(empty, &request, &first);
 	share->fit = place_instances(open, &request, &now);
 	if (share->fit_empty == 0 && share->fit == 0)
@@ -294,7 +293,7 @@ static void share_mps(
 	}
 	share->fit = count_mps(&gpu->gpu, share);
 	if (share->fit) { /* another tenant's server may be in the way yet */
-		AUTO_FREE struct gpu *open = opened(&gpu->gpu);
+		AUTO_FREE struct gpu *open = advice_opened(&gpu->gpu);
 
 		request.isolation = ISOLATION_NONE;
 		if (place(open, 1, &request, 0, &placement, NULL) != 0)
@@ -356,7 +355,7 @@ static void share_mps_in_mig(
 	instance = request_by(need, &gpu->gpu, MECHANISM_MIG);
 	instance.memory_bytes = instance.memory_label = instance.compute_percent = 0;
 	text_copy(instance.profile, sizeof(instance.profile), share->profile);
-	open = gpu->gpu.seen.mig_on ? opened(&gpu->gpu) : emptied(&gpu->gpu, true);
+	open = gpu->gpu.seen.mig_on ? advice_opened(&gpu->gpu) : emptied(&gpu->gpu, true);
 	if (place(open, 1, &instance, 0, &placement, NULL) == 0)
 		share->start = (int)placement.start;
 	else

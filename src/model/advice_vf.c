@@ -3,9 +3,12 @@
  */
 #include "model/advice_part.h"
 
+#include "base/cleanup.h"
+#include "base/error.h"
 #include "base/size.h"
 #include "base/text.h"
 #include "model/need.h"
+#include "model/place.h"
 #include "model/vf_room.h"
 
 #include <stdio.h>
@@ -158,13 +161,46 @@ static unsigned fit_now(const struct gpu *gpu, unsigned t)
 	return n < type->max_per_gpu ? n : type->max_per_gpu;
 }
 
+/* Where VFs are on already, a lease tells what it would get. */
+static void look_beside(
+	const struct gpu *gpu, unsigned t, const struct request *asked, struct advice_share *share)
+{
+	AUTO_FREE struct gpu *open = advice_opened(gpu);
+	struct request request = *asked;
+	struct placement placement;
+	struct error why = ERROR_NONE;
+	int r;
+
+	request.memory_bytes = request.memory_label = request.compute_percent = 0;
+	request.gpu[0] = '\0';
+	request.mechanism = MECHANISM_VF;
+	request.is_vm = true;
+	text_copy(request.profile, sizeof(request.profile), gpu->facts.vf.type[t].name);
+	r = place(open, 1, &request, 0, &placement, &why);
+	if (r == PLACE_E_NEVER) {
+		share->is_possible = false;
+		snprintf(share->lack, sizeof(share->lack), "%.280s.", why.text);
+		text_copy(share->way, sizeof(share->way), "see carve doctor, or another layout");
+		return;
+	}
+	share->waits = r != 0;
+	share->fit = r != 0 ? 0 : fit_now(gpu, t);
+}
+
 void advice_share_vf(const struct advice_need *need, const struct advice_gpu *gpu, bool on_mig,
 	struct advice_share *share)
 {
 	const struct vf_facts *vf = &gpu->gpu.facts.vf;
 	struct request request = advice_sized(need);
+	const struct capability *can = &gpu->gpu.capability[MECHANISM_VF];
 	const struct vf_type *best = NULL;
 
+	if (gpu->is_here && can->answer == CAPABILITY_NO) {
+		snprintf(share->lack, sizeof(share->lack), "%s.", can->text);
+		text_copy(share->way, sizeof(share->way),
+			"carve doctor says what the host lacks, if it is the host");
+		return;
+	}
 	if (vf->kind != VF_KIND_NVIDIA && vf->kind != VF_KIND_NVIDIA_MDEV) {
 		share_plain(need, &gpu->gpu, share);
 	} else {
@@ -176,8 +212,7 @@ void advice_share_vf(const struct advice_need *need, const struct advice_gpu *gp
 			return no_type(&gpu->gpu, on_mig, share);
 		share_typed(&gpu->gpu, best, share);
 	}
-	share->fit = best && vf->total && gpu->gpu.seen.vfs.count
-			     ? fit_now(&gpu->gpu, (unsigned)(best - vf->type))
-			     : share->fit_empty;
-	share->waits = share->fit == 0;
+	share->fit = share->fit_empty;
+	if (best && gpu->gpu.seen.vfs.count)
+		look_beside(&gpu->gpu, (unsigned)(best - vf->type), &request, share);
 }
