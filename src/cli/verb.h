@@ -108,6 +108,7 @@ int verb_attach(struct invocation *invocation, struct error *err);
 int verb_detach(struct invocation *invocation, struct error *err);
 int verb_drain(struct invocation *invocation, struct error *err);
 int verb_undrain(struct invocation *invocation, struct error *err);
+int verb_advise(struct invocation *invocation, struct error *err);
 int verb_doctor(struct invocation *invocation, struct error *err);
 int verb_events(struct invocation *invocation, struct error *err);
 int verb_reload(struct invocation *invocation, struct error *err);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/text.h"
 #include "cli/verb.h"
+#include "model/advice.h"
 
 #define END_OF_OPTIONS                                                                             \
 	{                                                                                          \
@@ -95,6 +96,10 @@ static const struct request_option_row drain_options[] = {
 };
 static const struct request_option_row undrain_options[] = {
 	{ "driver", NULL, "takes up the driver again", NULL },
+	END_OF_OPTIONS,
+};
+static const struct request_option_row advise_options[] = {
+	ADVICE_OPTION_ROWS JSON_ROW,
 	END_OF_OPTIONS,
 };
 static const struct request_option_row doctor_options[] = {
@@ -361,6 +366,40 @@ const struct verb verbs[] = {
 		.examples = "  carve undrain 3\n",
 		.options = undrain_options,
 		.run = verb_undrain,
+	},
+	{
+		.name = "advise",
+		.synopsis = "[REQUEST] [NEEDS] [--gpu GPU|PRODUCT] | FILE",
+		.max_args = 1,
+		.takes_request = true,
+		.argument = ARGUMENT_FILE,
+		.summary = "says which way of sharing suits a workload, and why",
+		.text = "Ranks MIG, MPS, both together, virtual functions, vGPUs in MIG instances "
+			"and whole GPUs:\n"
+			"the share that each would make here, who holds its limits, what stays "
+			"shared, how fast it\n"
+			"is and how that is known, licences, drivers, what is done first and whom "
+			"that disturbs; and\n"
+			"why the others are impossible. Changes nothing.\n"
+			"\n"
+			"--gpu also takes a product that is not here (h100-80gb; 'list' prints "
+			"all): that needs no\n"
+			"daemon. FILE has several workloads: a list 'workloads' whose items have "
+			"a name and these\n"
+			"options as keys; - is standard input. Without a word on a terminal it "
+			"asks.\n"
+			"\n"
+			"--explain prints each rule that holds, with its source. Exits 64 where "
+			"needs contradict\n"
+			"each other, 1 where nothing can be said.\n",
+		.examples = "  carve advise --memory 10G --tenants same --count 4 --workload "
+			    "inference\n"
+			    "  carve advise --memory 35G --vm --isolation fault\n"
+			    "  carve advise --gpu h100-80gb --memory 10G --latency 20@p99 "
+			    "--explain\n"
+			    "  carve advise workloads.yaml --json\n",
+		.options = advise_options,
+		.run = verb_advise,
 	},
 	{
 		.name = "doctor",

@@ -62,7 +62,18 @@ struct advice_need {
 };
 void advice_need_init(struct advice_need *need);
 
-/* The options that are the need's own, beside those of a request. */
+/* The options that are the need's own, beside those of a request: rows of a table of them. */
+#define ADVICE_OPTION_ROWS                                                                         \
+	{ "container", NULL, "for containers of this host", NULL },                                \
+		{ "process", NULL, "for processes of this host", NULL },                           \
+		{ "count", "N", "as many of them, each with the size that is said", NULL },        \
+		{ "workload", "KIND", "what they do",                                              \
+			"inference training interactive rendering hpc vdi" },                      \
+		{ "latency", "MS[@pN]", "answers come within so many milliseconds: 20@p99",        \
+			NULL },                                                                    \
+		{ "no-licence", NULL, "nothing that needs a licence", NULL },                      \
+		{ "no-reset", NULL, "nothing that resets a GPU", NULL },                           \
+		{ "driver-per-tenant", NULL, "each tenant installs a driver of its own", NULL },
 extern const struct request_option_row advice_options[]; /* ends with a row without a name */
 /* As request_option(): 0, REQUEST_E_UNKNOWN, or -EINVAL with a sentence. */
 int advice_need_option(

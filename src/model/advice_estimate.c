@@ -56,6 +56,12 @@ static unsigned neighbours(const struct advice_need *need, const struct advice_s
 	return need->count < share->fit_empty ? need->count : share->fit_empty;
 }
 
+/* MPS was measured without compute limits: that is near what limits give that fill the GPU. */
+static bool fills(const struct figure *figure, const struct advice_share *share)
+{
+	return !figure->shares || figure->slices || figure->shares * share->percent >= 80;
+}
+
 static bool find_published(enum advice_option option, const struct advice_need *need,
 	const struct advice_gpu *gpu, const struct advice_share *share,
 	struct advice_estimate *ret_estimate)
@@ -66,7 +72,8 @@ static bool find_published(enum advice_option option, const struct advice_need *
 		if (!gpu->product || !text_eq(figure->symbol, gpu->product->symbol) ||
 			figure->option != option || figure->workload != need->workload ||
 			figure->slices != slices_of(&gpu->gpu, share) ||
-			(figure->shares && figure->shares != neighbours(need, share)))
+			(figure->shares && figure->shares != neighbours(need, share)) ||
+			!fills(figure, share))
 			continue;
 		*ret_estimate = (struct advice_estimate){
 			.throughput = figure->throughput,
@@ -120,8 +127,10 @@ static void rule_of_thumb(enum advice_option option, const struct advice_need *n
 	case ADVICE_MPS_IN_MIG:
 		estimate->throughput = (struct advice_span){ percent / 2 ?: 1, percent };
 		estimate->latency = (struct advice_span){ 10000 / percent, 0 };
-		estimate->text = "at most its percentage; neighbours that saturate the memory's "
-				 "bandwidth can halve it, and nobody bounds their part in the tail";
+		estimate->text =
+			"at most its percentage, where kernels fill the GPU (small ones lose "
+			"less); neighbours that saturate the memory's bandwidth can halve it, "
+			"and nobody bounds their part in the tail";
 		estimate->where = "https://docs.nvidia.com/deploy/mps/index.html";
 		return;
 	case ADVICE_VF:

@@ -25,15 +25,7 @@ void advice_need_init(struct advice_need *need)
 }
 
 const struct request_option_row advice_options[] = {
-	{ "container", NULL, "for containers of this host", NULL },
-	{ "process", NULL, "for processes of this host", NULL },
-	{ "count", "N", "as many of them", NULL },
-	{ "workload", "KIND", "what they do", "inference training interactive rendering hpc vdi" },
-	{ "latency", "MS[@pN]", "answers within so many milliseconds: 20@p99", NULL },
-	{ "no-licence", NULL, "nothing that needs a licence", NULL },
-	{ "no-reset", NULL, "nothing that resets a GPU", NULL },
-	{ "driver-per-tenant", NULL, "each tenant installs a driver of its own", NULL },
-	{ NULL, NULL, NULL, NULL },
+	ADVICE_OPTION_ROWS{ NULL, NULL, NULL, NULL },
 };
 
 static int set_count(struct advice_need *need, const char *value, struct error *err)

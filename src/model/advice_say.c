@@ -62,7 +62,7 @@ char *advice_share_text(const struct advice_item *item, const struct advice_gpu 
 		break;
 	case ADVICE_VF:
 	case ADVICE_VF_ON_MIG:
-		buf_addf(&text, "a VF%s%s", *share->profile ? " with " : "", share->profile);
+		buf_addf(&text, "%s%sa VF", share->profile, *share->profile ? ", " : "");
 		break;
 	default:
 		buf_add(&text, "all");

@@ -302,6 +302,15 @@ static void share_mps(
 	share->waits = share->fit == 0;
 }
 
+static bool may_hold_mps(const struct mig_geometry *geometry, unsigned p, const char *named)
+{
+	const struct mig_profile *profile = &geometry->profile[p];
+
+	/* The whole GPU as one instance is no better than the GPU. */
+	return *named ? text_eq(named, profile->name)
+		      : profile->media == MIG_MEDIA_PLAIN && profile->slices < geometry->n_slices;
+}
+
 /* The smallest profile that holds as many of them as are wanted, else the one with the most. */
 static int profile_for_mps(const struct advice_need *need, const struct gpu *gpu,
 	const struct request *request, struct advice_share *share)
@@ -311,13 +320,11 @@ static int profile_for_mps(const struct advice_need *need, const struct gpu *gpu
 	int best = -1;
 
 	for (unsigned p = 0; p < geometry->n_profiles && most < need->count; p++) {
-		const struct mig_profile *profile = &geometry->profile[p];
 		uint64_t memory;
 		uint32_t percent;
 		unsigned n;
 
-		if (profile->media != MIG_MEDIA_PLAIN ||
-			(request->profile[0] && !text_eq(request->profile, profile->name)))
+		if (!may_hold_mps(geometry, p, request->profile))
 			continue;
 		n = size_mps(gpu, mps_extent_of_profile(gpu, p, 0), request, &memory, &percent);
 		if (n <= most)
@@ -347,7 +354,8 @@ static void share_mps_in_mig(
 	p = profile_for_mps(need, empty, &request, share);
 	if (p < 0)
 		return lack(share, "less, or a larger GPU",
-			"None of its profiles holds an MPS share of that size.");
+			"None of its profiles, but the whole GPU, holds an MPS share of that "
+			"size.");
 	share->is_possible = true;
 	text_copy(share->profile, sizeof(share->profile), geometry->profile[p].name);
 	share->sm = geometry->profile[p].sm;

@@ -11,6 +11,7 @@
 #include "model/place.h"
 #include "model/vf_room.h"
 
+#include <ctype.h>
 #include <stdio.h>
 
 static bool is_for(const struct advice_need *need, char series)
@@ -196,7 +197,9 @@ void advice_share_vf(const struct advice_need *need, const struct advice_gpu *gp
 	const struct vf_type *best = NULL;
 
 	if (gpu->is_here && can->answer == CAPABILITY_NO) {
-		snprintf(share->lack, sizeof(share->lack), "%s.", can->text);
+		snprintf(share->lack, sizeof(share->lack), "%s.",
+			*can->text ? can->text : "no virtual functions");
+		share->lack[0] = (char)toupper((unsigned char)share->lack[0]);
 		text_copy(share->way, sizeof(share->way),
 			"carve doctor says what the host lacks, if it is the host");
 		return;
