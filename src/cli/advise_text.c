@@ -153,17 +153,33 @@ static void print_notes(const struct advice_item *item, const struct terminal *t
 			print_line(terminal, out, "note", advice_rules[item->rule[i]].reason);
 }
 
-static void print_drivers(
-	const struct advice_item *item, const struct terminal *terminal, FILE *out)
+/* What is as with the first way is not said again. */
+static void print_topic(const struct advice_item *item, const struct advice_item *first,
+	enum advice_topic topic, const char *word, const struct terminal *terminal, FILE *out)
 {
-	const struct advice_about *about = advice_about[item->option];
+	const char *text = advice_about[item->option][topic].text;
 
-	print_linef(terminal, out, "drivers", "%s; %s", about[TOPIC_INSTALL].text,
-		about[TOPIC_PAIRING].text);
-	print_line(terminal, out, "upgrade", about[TOPIC_UPGRADE].text);
-	print_line(terminal, out, "loses", about[TOPIC_LOSES].text);
-	print_linef(terminal, out, "moving", "%s; resizing: %s", about[TOPIC_MIGRATION].text,
-		about[TOPIC_RESIZE].text);
+	if (item == first || !text_eq(text, advice_about[first->option][topic].text))
+		print_line(terminal, out, word, text);
+}
+
+static void print_about(const struct advice_item *item, const struct advice_item *first,
+	const struct terminal *terminal, FILE *out)
+{
+	static const struct {
+		enum advice_topic topic;
+		const char *word;
+	} lines[] = {
+		{ TOPIC_INSTALL, "drivers" },
+		{ TOPIC_PAIRING, "versions" },
+		{ TOPIC_UPGRADE, "upgrade" },
+		{ TOPIC_LOSES, "loses" },
+		{ TOPIC_MIGRATION, "moving" },
+		{ TOPIC_RESIZE, "resizing" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(lines); i++)
+		print_topic(item, first, lines[i].topic, lines[i].word, terminal, out);
 }
 
 static void print_fit(const struct advice_item *item, const struct advice_need *need,
@@ -181,10 +197,10 @@ static void print_fit(const struct advice_item *item, const struct advice_need *
 			units == 1 ? "" : "s");
 }
 
-static void print_item(const struct advice_item *item, unsigned rank,
-	const struct advice_need *need, const struct advice_gpu *gpus,
-	const struct terminal *terminal, FILE *out)
+static void print_item(const struct advice *advice, unsigned rank, const struct advice_need *need,
+	const struct advice_gpu *gpus, const struct terminal *terminal, FILE *out)
 {
+	const struct advice_item *first = &advice->item[0], *item = &advice->item[rank - 1];
 	const struct advice_enforcers *by = &advice_enforcers[item->option];
 	AUTO_FREE char *share = advice_share_text(item, gpus);
 	AUTO_FREE char *speed = advice_estimate_text(&item->estimate);
@@ -194,14 +210,18 @@ static void print_item(const struct advice_item *item, unsigned rank,
 	print_line(terminal, out, "share", share);
 	print_fit(item, need, terminal, out);
 	print_first(item, terminal, out);
-	print_linef(terminal, out, "held by", "memory: %s, compute: %s, faults: %s",
-		enforcer_names[by->memory], enforcer_names[by->compute],
-		enforcer_names[by->faults]);
-	print_line(terminal, out, "shared", advice_about[item->option][TOPIC_SHARED].text);
+	if (by->memory != by->compute || by->compute != by->faults)
+		print_linef(terminal, out, "held by", "memory: %s, compute: %s, faults: %s",
+			enforcer_names[by->memory], enforcer_names[by->compute],
+			enforcer_names[by->faults]);
+	else
+		print_linef(terminal, out, "held by", "%s: memory, compute and faults",
+			enforcer_names[by->memory]);
+	print_topic(item, first, TOPIC_SHARED, "shared", terminal, out);
 	print_linef(terminal, out, "speed", "%s (%s: %s)", speed,
 		advice_source_names[item->estimate.source], item->estimate.text);
 	print_line(terminal, out, "licence", *item->share.licence ? item->share.licence : "none");
-	print_drivers(item, terminal, out);
+	print_about(item, first, terminal, out);
 	print_notes(item, terminal, out);
 }
 
@@ -281,7 +301,7 @@ void advise_print(const struct advice_need *need, const struct advice_gpu *gpus,
 	terminal_print_wrapped(terminal, out, 0, advice->because);
 	for (unsigned i = 0; i < ADVICE_OPTIONS_N; i++)
 		if (advice->item[i].verdict != VERDICT_NO)
-			print_item(&advice->item[i], i + 1, need, gpus, terminal, out);
+			print_item(advice, i + 1, need, gpus, terminal, out);
 	print_impossible(advice, terminal, out);
 	if (explain)
 		print_rules(advice, terminal, out);

@@ -389,9 +389,10 @@ const struct verb verbs[] = {
 			"options as keys; - is standard input. Without a word on a terminal it "
 			"asks.\n"
 			"\n"
-			"--explain prints each rule that holds, with its source. Exits 64 where "
-			"needs contradict\n"
-			"each other, 1 where nothing can be said.\n",
+			"What is as with the first way is not said again. --explain prints each "
+			"rule that holds, with\n"
+			"its source. Exits 64 where needs contradict each other, 1 where there is "
+			"no such GPU.\n",
 		.examples = "  carve advise --memory 10G --tenants same --count 4 --workload "
 			    "inference\n"
 			    "  carve advise --memory 35G --vm --isolation fault\n"

@@ -1,10 +1,15 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """carve advise: what it says of a node, of a product, of a file, and of what is typed wrongly."""
+import fcntl
 import json
 import os
 import pty
+import re
+import shlex
+import struct
 import subprocess
+import termios
 import time
 
 import claims
@@ -86,9 +91,6 @@ def claim_the_table_fits_the_terminal(t):
     for columns in (80, 120):
         main, child = pty.openpty()
         env = t.env | {"TERM": "xterm", "COLUMNS": str(columns)}
-        import fcntl
-        import struct
-        import termios
         fcntl.ioctl(child, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
         run = subprocess.Popen([t.program, "advise", "--gpu", "a100", "--memory", "8G", "--tenants", "same", "--count", "4"],
                                stdin=subprocess.DEVNULL, stdout=child, env=env)
@@ -104,7 +106,6 @@ def claim_the_table_fits_the_terminal(t):
             text += part
         same(run.wait(), 0)
         os.close(main)
-        import re
         plain = re.sub(r"\x1b\[[0-9;]*m", "", text.decode()).replace("\r", "")
         contains(plain, "HELD BY")
         same([x for x in plain.split("\n") if len(x) > columns], [], columns)
@@ -199,6 +200,18 @@ def claim_the_products_are_listed(t):
     text = t.carve("advise", "--gpu", "list").stdout
     for key in ("h100-80gb", "rtx-pro-6000", "mi300x", "arc-pro-b60"):
         contains(text, key)
+
+
+def claim_the_examples_of_the_page_are_what_it_prints(t):
+    docs = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), "docs")
+    with open(os.path.join(docs, "choosing.md"), encoding="utf-8") as file:
+        examples = re.findall(r"```\n\$ carve (advise .*)\n((?:.*\n)*?)```", file.read())
+    assert len(examples) >= 6, examples
+    for command, shown in examples:
+        said = t.carve(*shlex.split(command)).stdout
+        if shown.endswith("...\n"):
+            said = said[:len(shown) - 4] + "...\n"
+        same(said, shown, command)
 
 
 claims.main(globals())

@@ -256,12 +256,14 @@ static void walk(const struct advice_gpu *gpus, unsigned n, unsigned long first,
 
 TEST(no_answer_promises_what_its_way_cannot_keep_on_any_product)
 {
+	/* Every need on some products and some needs on every product; in a soak all on all. */
+	unsigned long step = getenv("CARVE_EVERY") ? 1 : 17;
 	struct advice_gpu *gpu = must_alloc(1, sizeof(*gpu));
 
 	for (unsigned p = 0; p < products_n; p++) {
 		gpu->product = &products[p];
 		product_gpu(gpu->product, &gpu->gpu);
-		walk(gpu, 1, p, 11);
+		walk(gpu, 1, p, step);
 	}
 	free(gpu);
 }
@@ -549,6 +551,77 @@ TEST(the_products_that_tests_know_have_the_geometry_that_drivers_tell)
 	}
 	free(known);
 	free(seen);
+}
+
+/* ---- the page that is written from them ---- */
+
+static char *page;
+
+static void check_said(const char *what, const char *text)
+{
+	CHECK_SAY(strstr(page, text), "docs/choosing.md does not say of %s: %s", what, text);
+}
+
+static void check_rows(void)
+{
+	for (unsigned r = 0; r < advice_rules_n; r++) {
+		const struct advice_rule *rule = &advice_rules[r];
+		AUTO_FREE char *id = must_asprintf("| `%s` |", rule->id);
+		const char *row = strstr(page, id);
+		const char *end = row ? strchr(row, '\n') : NULL;
+		AUTO_FREE char *line =
+			row ? must_asprintf("%.*s", (int)(end - row), row) : must_strdup("");
+		const char *source =
+			text_starts(rule->source, "docs/") ? rule->source + 5 : rule->source;
+
+		CHECK_SAY(strstr(line, rule->reason) && strstr(line, rule->way) &&
+				  strstr(line, source),
+			"docs/choosing.md: the row of %s is not that of the table", rule->id);
+		if (rule->weight) {
+			AUTO_FREE char *weight = must_asprintf(
+				"%c%u", rule->effect == RULE_FAVOURS ? '+' : '-', rule->weight);
+
+			CHECK_SAY(strstr(line, weight), "%s: %s", rule->id, weight);
+		}
+	}
+}
+
+TEST(the_page_says_what_the_tables_say)
+{
+	FILE *file = fopen(DOCS "/choosing.md", "re");
+	size_t n;
+
+	if (!file) {
+		CHECK_SAY(file, "cannot open the page");
+		return;
+	}
+	page = must_alloc(1, 1 << 20);
+	n = fread(page, 1, (1 << 20) - 1, file);
+	page[n] = '\0';
+	fclose(file);
+	check_rows();
+	for (unsigned o = 0; o < ADVICE_OPTIONS_N; o++) {
+		const struct advice_enforcers *by = &advice_enforcers[o];
+		AUTO_FREE char *held = must_asprintf("| %s | %s | %s | %s |",
+			advice_option_names[o], enforcer_names[by->memory],
+			enforcer_names[by->compute], enforcer_names[by->faults]);
+
+		check_said("who holds what", held);
+		for (unsigned t = 0; t < TOPICS_N; t++) {
+			AUTO_FREE char *row = must_asprintf(
+				"| %s | %s (", advice_option_names[o], advice_about[o][t].text);
+
+			check_said(advice_topic_names[t], row);
+		}
+	}
+	for (unsigned p = 0; p < products_n; p++) {
+		AUTO_FREE char *row =
+			must_asprintf("| `%s` | %s |", products[p].key, products[p].name);
+
+		check_said(products[p].key, row);
+		check_said(products[p].key, products[p].remark);
+	}
+	free(page);
 }
 
 TEST_MAIN()

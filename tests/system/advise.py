@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Advice on a simulated node, held against what a lease then really gets."""
+import itertools
+import json
+import sys
+
+from daemon import apply
+from node import Node, claim, equal, run_claims, true
+
+STRENGTH = ["nobody", "scheduler", "shim", "mps", "kernel", "hardware"]
+DYNAMIC = """version: carve/v1
+layouts:
+  day:
+  - gpus: %s
+    mig: [dynamic]
+"""
+SIZES = ([], ["--memory", "10G"], ["--memory", "5G", "--compute", "20%"], ["--compute", "50%"], ["--memory", "40G"])
+TENANTS = (["--tenants", "strangers"], ["--tenants", "same"])
+ISOLATIONS = ([], ["--isolation", "memory"], ["--isolation", "fault"], ["--isolation", "security"])
+
+
+def advise(node, *words):
+    answer = node.carve("advise", *words, "--json")
+    equal((answer.returncode, answer.stderr), (0, ""))
+    return json.loads(answer.stdout)["workloads"][0]["ways"]
+
+
+def check_lease(node, way, request):
+    """A lease by that way's mechanism gets the share that was promised, held by no less."""
+    what = "%s for %s" % (way["way"], " ".join(request))
+    words = [*request, "--mechanism", way["mechanism"], "--gpu", str(way["share"]["gpu"])]
+    answer = node.carve("lease", *words, "--name", "advised", "--no-wait", "--json")
+    true(answer.returncode == 0, "%s: %s" % (what, answer.stderr))
+    got = node.get("/v1/leases/advised")["lease"]["got"][0]
+    equal((got["gpu"], got["mechanism"]), (way["share"]["gpu"], way["mechanism"]))
+    true(got["memory"] >= way["share"]["memory"] - (1 << 20), what)
+    if way["way"] == "mig":
+        equal((got["profile"], got["share"].split("@")[1]), (way["share"]["profile"], str(way["share"]["start"])))
+    held = node.get("/v1/shares/%s" % got["share"])["share"]["enforced_by"]
+    for part, by in way["enforced_by"].items():
+        true(STRENGTH.index(held[part]) >= STRENGTH.index(by), "%s: %s is held by %s" % (what, part, held[part]))
+    node.carve("release", "advised", check=True)
+    node.wait_for(lambda: not node.get("/v1/leases")["leases"], "the lease to end")
+
+
+def check_node(node):
+    checked = 0
+    for size, tenants, isolation in itertools.product(SIZES, TENANTS, ISOLATIONS):
+        request = [*size, *tenants, *isolation]
+        if isolation[-1:] == ["security"] and tenants[-1] == "same":
+            continue
+        for way in advise(node, *request):
+            if way["verdict"] == "now" and way["way"] in ("mig", "mps", "whole"):
+                check_lease(node, way, request)
+                checked += 1
+    return checked
+
+
+@claim
+def what_advice_says_can_be_had_now_is_what_a_lease_gets():
+    with Node("h100-l40s") as node:
+        node.start()
+        true(check_node(node) > 40)
+
+
+@claim
+def in_mig_mode_too_beside_a_lease_that_is_there():
+    with Node("h100-l40s") as node:
+        node.start()
+        apply(node, DYNAMIC % "[0]")
+        node.carve("lease", "--profile", "3g.40gb", "--name", "there", check=True)
+        before = node.get("/v1/leases")["leases"]
+        checked = 0
+        for size, tenants in itertools.product(SIZES[1:3], TENANTS):
+            for way in advise(node, *size, *tenants):
+                if way["way"] != "mig":
+                    continue
+                equal(way["verdict"], "now")
+                name = node.carve("lease", *size, *tenants, "--mechanism", "mig", "--name", "advised", "--no-wait")
+                equal(name.returncode, 0)
+                got = node.get("/v1/leases/advised")["lease"]["got"][0]
+                equal(got["share"], "0:%s@%d" % (way["share"]["profile"], way["share"]["start"]))
+                node.carve("release", "advised", check=True)
+                node.wait_for(lambda: len(node.get("/v1/leases")["leases"]) == len(before), "the lease to end")
+                checked += 1
+        equal(checked, 4)
+
+
+@claim
+def what_would_have_to_go_is_named():
+    with Node("h100-l40s") as node:
+        node.start()
+        apply(node, DYNAMIC % "[0]")
+        lease = node.carve("lease", "--profile", "1g.10gb", "--name", "there", "--json", check=True)
+        number = node.get("/v1/leases/there")["lease"]["id"]
+        true(lease.returncode == 0)
+        whole = next(way for way in advise(node, "--gpu", "0") if way["way"] == "whole")
+        equal((whole["verdict"], whole["disturbs"]), ("after", number))
+
+
+if __name__ == "__main__":
+    run_claims(sys.modules[__name__])
