@@ -329,7 +329,12 @@ void advise_print_products(const struct terminal *terminal, FILE *out)
 		table_cell(&table, 2, "%s",
 			memory_text((double)product->memory_mib * 1048576, memory));
 		table_cell(&table, 3, "%s", product->mig == PRODUCT_NO_MIG ? "no" : "yes");
-		table_cell(&table, 4, "%u", product->total_vfs);
+		if (product->vf == VF_KIND_NONE)
+			table_cell(&table, 4, "no");
+		else if (product->total_vfs)
+			table_cell(&table, 4, "%u", product->total_vfs);
+		else
+			table_cell(&table, 4, "yes");
 		table_cell(&table, 5, "%s", product->remark);
 	}
 	table_print(&table, terminal, out);

@@ -118,9 +118,9 @@ static void share_plain(
 	}
 	share->is_possible = true;
 	share->memory_bytes = vf->has_quota ? each : 0;
-	share->fit_empty = vf->has_quota && each && gpu->facts.memory_bytes / each < vf->total
-				   ? (unsigned)(gpu->facts.memory_bytes / each)
-				   : vf->total;
+	share->fit_empty = vf->total ?: VFS_MAX;
+	if (vf->has_quota && each && gpu->facts.memory_bytes / each < share->fit_empty)
+		share->fit_empty = (unsigned)(gpu->facts.memory_bytes / each);
 }
 
 static void share_typed(
