@@ -22,7 +22,8 @@ carve - shares this machine's GPUs
 
 Carve cuts each GPU into shares by what the hardware offers, hands them out as leases that end with
 their holder, enforces what it promised, and says what it cannot. *carve* asks the daemon, *carved*(8),
-over its socket; only *carve doctor* looks for itself.
+over its socket; only *carve doctor* looks for itself, and *carve advise* of a product that is not here
+needs nobody.
 
 Anyone may list, request, and release what is his own. root and the group _carve_ may manage GPUs, adopt
 shares, apply layouts, drain, reload, and release others' leases. Carve changes a GPU only if it was told

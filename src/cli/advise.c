@@ -71,8 +71,8 @@ static int keep_named(struct advice_gpu *gpus, unsigned *n, const char *name, st
 	return 0;
 }
 
-static int look_at_node(struct invocation *invocation, struct advice_gpu **ret_gpus,
-	unsigned *ret_n, struct error *err)
+static int look_at_node(struct invocation *invocation, json_t **ret_node,
+	struct advice_gpu **ret_gpus, unsigned *ret_n, struct error *err)
 {
 	AUTO_FREE struct advice_gpu *gpus = NULL;
 	const char *name = invocation->request.gpu;
@@ -86,9 +86,11 @@ static int look_at_node(struct invocation *invocation, struct advice_gpu **ret_g
 	r = advise_node(node, &gpus, ret_n, err);
 	if (r == 0 && *name)
 		r = keep_named(gpus, ret_n, name, err);
-	if (r == 0)
-		*ret_gpus = TAKE_PTR(gpus);
-	return r;
+	if (r < 0)
+		return r;
+	*ret_gpus = TAKE_PTR(gpus);
+	*ret_node = TAKE_PTR(node);
+	return 0;
 }
 
 /* More than any GPU has is a mistake rather than a question. */
@@ -115,7 +117,7 @@ static int check_memory(const struct advice_need *need, const struct advice_gpu 
 }
 
 static void answer(const struct invocation *invocation, const struct advice_need *needs,
-	unsigned n_needs, const struct advice_gpu *gpus, unsigned n)
+	unsigned n_needs, const json_t *node, const struct advice_gpu *gpus, unsigned n)
 {
 	struct terminal terminal = terminal_look(STDOUT_FILENO);
 	AUTO_FREE struct advice *advice = must_alloc(1, sizeof(*advice));
@@ -123,6 +125,8 @@ static void answer(const struct invocation *invocation, const struct advice_need
 
 	for (unsigned i = 0; i < n_needs; i++) {
 		advise(&needs[i], gpus, n, NULL, 0, advice);
+		if (node)
+			advise_name(node, advice);
 		if (said(invocation, "json")) {
 			json_array_append_new(list, advice_to_json(&needs[i], gpus, n, advice));
 			continue;
@@ -177,6 +181,7 @@ int verb_advise(struct invocation *invocation, struct error *err)
 {
 	AUTO_FREE struct advice_need *needs = NULL;
 	AUTO_FREE struct advice_gpu *gpus = NULL;
+	AUTO_JSON *node = NULL;
 	const char *name = invocation->request.gpu;
 	struct terminal terminal = terminal_look(STDOUT_FILENO);
 	unsigned n_needs = 0, n = 0;
@@ -191,11 +196,11 @@ int verb_advise(struct invocation *invocation, struct error *err)
 	if (*name && !is_gpu_here(name))
 		r = look_at_product(name, &gpus, &n, err);
 	else
-		r = look_at_node(invocation, &gpus, &n, err);
+		r = look_at_node(invocation, &node, &gpus, &n, err);
 	if (r != 0)
 		return EXIT_FAILED;
 	if (invocation->n_args == 0 && check_memory(needs, gpus, n, err) < 0)
 		return EXIT_FAILED;
-	answer(invocation, needs, n_needs, gpus, n);
+	answer(invocation, needs, n_needs, node, gpus, n);
 	return EXIT_DONE;
 }

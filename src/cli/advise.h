@@ -14,6 +14,9 @@ struct invocation;
 int advise_node(
 	const json_t *node, struct advice_gpu **ret_gpus, unsigned *ret_n, struct error *err);
 
+/* Says of those who are in the way ("L3, process 4711") whose they are and what they run. */
+void advise_name(const json_t *node, struct advice *advice);
+
 /* The workloads of a file ("-": standard input); *ret_needs is freed by the caller. */
 int advise_file(
 	const char *path, struct advice_need **ret_needs, unsigned *ret_n, struct error *err);

@@ -160,8 +160,11 @@ static void read_type(const json_t *type, struct gpu *gpu)
 		.memory_bytes = (uint64_t)json_whole(type, "memory"),
 		.max_per_gpu = (uint32_t)json_whole(type, "max"),
 		.profile_id = profile < 0 ? UINT32_MAX : gpu->facts.geometry.profile[profile].id,
-		.max_per_instance = profile >= 0,
 	};
+	if (profile >= 0 && gpu->facts.geometry.profile[profile].max)
+		to->max_per_instance =
+			(to->max_per_gpu + gpu->facts.geometry.profile[profile].max - 1) /
+			gpu->facts.geometry.profile[profile].max;
 	text_copy(to->name, sizeof(to->name), json_text(type, "name"));
 	vf->n_types++;
 }
@@ -315,4 +318,67 @@ int advise_node(
 	*ret_gpus = list;
 	*ret_n = n;
 	return 0;
+}
+
+static void add_lease(const json_t *node, const char *id, struct buf *text)
+{
+	const json_t *lease = node_lease(node, id);
+	const char *command = lease ? lease_command(lease) : "";
+
+	buf_add(text, id);
+	if (lease)
+		buf_addf(text, " of %s%s%s%s", lease_user(lease), *command ? " (" : "", command,
+			*command ? ")" : "");
+}
+
+/* The process with that pid, on whichever GPU. */
+static const json_t *find_process(const json_t *node, long long pid)
+{
+	const json_t *gpu, *process;
+	size_t i, j;
+
+	json_array_foreach(json_object_get(node, "gpus"), i, gpu)
+	{
+		json_array_foreach(json_object_get(gpu, "processes"), j, process)
+		{
+			if (json_whole(process, "pid") == pid)
+				return process;
+		}
+	}
+	return NULL;
+}
+
+static void add_process(const json_t *node, const char *word, struct buf *text)
+{
+	const json_t *process = find_process(node, atoll(word + strlen("process ")));
+	const char *command = json_text(process, "command"),
+		   *service = json_text(process, "service");
+
+	buf_add(text, word);
+	if (*json_text(process, "user"))
+		buf_addf(text, " of %s", json_text(process, "user"));
+	if (*command || *service)
+		buf_addf(text, " (%s%s%s)", command, *command && *service ? ", " : "", service);
+}
+
+void advise_name(const json_t *node, struct advice *advice)
+{
+	for (unsigned i = 0; i < ADVICE_OPTIONS_N; i++) {
+		struct advice_item *item = &advice->item[i];
+		AUTO_BUF text = { 0 };
+
+		for (const char *at = item->whom; *at;) {
+			size_t n = strcspn(at, ",");
+			AUTO_FREE char *word = must_asprintf("%.*s", (int)n, at);
+
+			buf_add(&text, text.length ? ", " : "");
+			if (text_starts(word, "process "))
+				add_process(node, word, &text);
+			else
+				add_lease(node, word, &text);
+			at += n + strspn(at + n, ", ");
+		}
+		text_copy(item->whom, sizeof(item->whom), buf_text(&text));
+		text_clean(item->whom);
+	}
 }

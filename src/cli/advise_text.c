@@ -25,9 +25,9 @@ static const struct column columns[] = {
 };
 
 /* "hardware", or "mps, mps, nobody": memory, compute, faults. */
-static char *held_text(enum advice_option option)
+static char *held_text(const struct advice_item *item)
 {
-	const struct advice_enforcers *by = &advice_enforcers[option];
+	const struct advice_enforcers *by = advice_enforcers_of(item->option, &item->share);
 
 	if (by->memory == by->compute && by->compute == by->faults)
 		return must_strdup(enforcer_names[by->memory]);
@@ -79,7 +79,7 @@ static void print_table(const struct advice *advice, const struct advice_gpu *gp
 		if (item->verdict == VERDICT_NO)
 			continue;
 		share = short_share(item, gpus);
-		held = held_text(item->option);
+		held = held_text(item);
 		speed = speed_text(&item->estimate);
 		table_row(&table, i == 0 ? PAINT_BOLD : PAINT_PLAIN);
 		table_cell(&table, 0, "%u", i + 1);
@@ -201,7 +201,7 @@ static void print_item(const struct advice *advice, unsigned rank, const struct 
 	const struct advice_gpu *gpus, const struct terminal *terminal, FILE *out)
 {
 	const struct advice_item *first = &advice->item[0], *item = &advice->item[rank - 1];
-	const struct advice_enforcers *by = &advice_enforcers[item->option];
+	const struct advice_enforcers *by = advice_enforcers_of(item->option, &item->share);
 	AUTO_FREE char *share = advice_share_text(item, gpus);
 	AUTO_FREE char *speed = advice_estimate_text(&item->estimate);
 	AUTO_FREE char *title = must_asprintf("%u %s", rank, advice_option_names[item->option]);

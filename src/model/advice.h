@@ -191,6 +191,9 @@ struct advice_about {
 extern const struct advice_about advice_about[ADVICE_OPTIONS_N][TOPICS_N];
 /* Who holds what on a share made that way; never more than the mechanism itself says. */
 extern const struct advice_enforcers advice_enforcers[ADVICE_OPTIONS_N];
+/* The same of one share: vGPUs that share a MIG instance are as those that share a GPU. */
+const struct advice_enforcers *advice_enforcers_of(
+	enum advice_option option, const struct advice_share *share);
 
 enum advice_verdict { VERDICT_NOW, VERDICT_AFTER, VERDICT_NO };
 extern const char *const advice_verdict_names[]; /* "now", "after", "no" */

@@ -35,3 +35,11 @@ const struct advice_about advice_about[ADVICE_OPTIONS_N][TOPICS_N] = {
 const struct advice_enforcers advice_enforcers[ADVICE_OPTIONS_N] = {
 #include "about.def"
 };
+
+const struct advice_enforcers *advice_enforcers_of(
+	enum advice_option option, const struct advice_share *share)
+{
+	bool takes_turns = option == ADVICE_VF_ON_MIG && share->is_possible && share->percent == 0;
+
+	return &advice_enforcers[takes_turns ? ADVICE_VF : option];
+}

@@ -111,10 +111,10 @@ static void rule_instance(
 	estimate->where = "https://docs.nvidia.com/datacenter/tesla/mig-user-guide/";
 }
 
-static void rule_of_thumb(enum advice_option option, const struct advice_need *need,
-	const struct gpu *gpu, const struct advice_share *share, struct advice_estimate *estimate)
+static void rule_of_thumb(enum advice_option option, const struct gpu *gpu,
+	const struct advice_share *share, struct advice_estimate *estimate)
 {
-	unsigned n = neighbours(need, share) ?: 1;
+	unsigned n = share->fit_empty ?: 1;
 	unsigned percent = share->percent ? share->percent : 100;
 
 	estimate->source = SOURCE_RULE;
@@ -122,6 +122,10 @@ static void rule_of_thumb(enum advice_option option, const struct advice_need *n
 	case ADVICE_MIG:
 	case ADVICE_VF_ON_MIG:
 		rule_instance(gpu, share, estimate);
+		if (share->percent == 0)
+			estimate->text =
+				"turns within a MIG instance: all of that while the others in "
+				"it idle, its part of the time when all are busy";
 		return;
 	case ADVICE_MPS:
 	case ADVICE_MPS_IN_MIG:
@@ -134,7 +138,6 @@ static void rule_of_thumb(enum advice_option option, const struct advice_need *n
 		estimate->where = "https://docs.nvidia.com/deploy/mps/index.html";
 		return;
 	case ADVICE_VF:
-		n = share->fit_empty ?: 1;
 		estimate->throughput = (struct advice_span){ 100 / n ?: 1, 100 };
 		estimate->latency = (struct advice_span){ 100, 100 * n };
 		estimate->text = "turns: all of the GPU while the others idle, its part of the "
@@ -158,5 +161,5 @@ void advice_estimate_of(enum advice_option option, const struct advice_need *nee
 	*ret_estimate = (struct advice_estimate){ 0 };
 	if (!find_measured(option, need, gpu, share, measured, n_measured, ret_estimate) &&
 		!find_published(option, need, gpu, share, ret_estimate))
-		rule_of_thumb(option, need, &gpu->gpu, share, ret_estimate);
+		rule_of_thumb(option, &gpu->gpu, share, ret_estimate);
 }

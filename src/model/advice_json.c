@@ -80,7 +80,7 @@ static json_t *render_first(const struct advice_item *item)
 
 static json_t *render_item(const struct advice_item *item, const struct advice_gpu *gpus)
 {
-	const struct advice_enforcers *by = &advice_enforcers[item->option];
+	const struct advice_enforcers *by = advice_enforcers_of(item->option, &item->share);
 	bool is_possible = item->verdict != VERDICT_NO;
 	json_t *json = json_pack("{s:s, s:s, s:s, s:o, s:{s:s, s:s, s:s}}", "way",
 		advice_option_names[item->option], "mechanism",

@@ -55,7 +55,29 @@ def claim_what_must_go_first_names_whom_it_disturbs(t):
     whole = ways(advise(t))["whole"]
     same(whole["verdict"], "after")
     contains(" ".join(whole["first"]), "MIG mode off")
-    contains(whole["disturbs"], "L")
+    assert re.match(r"L\d of alice \(python ", whole["disturbs"]), whole["disturbs"]
+
+
+def claim_types_of_vgpu_that_the_daemon_tells_are_used(t):
+    node = machines.Node("h100-l40s").copy()
+    l40s = node["gpus"][1]
+    l40s["capabilities"][2] = {"mechanism": "vf", "answer": "yes", "text": "32 VFs"}
+    types = [{"id": 1000 + size, "name": f"NVIDIA L40S-{size}Q", "memory": size << 30, "room": 48 // size, "max": 48 // size,
+              "mig": None, "licence": ""} for size in (4, 8, 12, 24)]
+    vfs = [{"number": n, "pci": f"0000:43:00.{n}", "driver": "nvidia", "free": n > 0, "share": "1:vf0" if n == 0 else None}
+           for n in range(8)]
+    l40s["vf"] = {"kind": "nvidia", "total": 32, "hardware_total": 32, "on": 8, "free": 7, "mixed": False, "may_mix": True,
+                  "origin": "dynamic", "types": types, "vfs": vfs}
+    node["shares"].append({"id": "1:vf0", "gpu": 1, "mechanism": "vf", "profile": "NVIDIA L40S-12Q", "start": None, "size": None,
+                           "memory": 12 << 30, "compute": None, "slices": None, "uuid": "", "origin": "dynamic", "lease": "L9",
+                           "has_users": True})
+    t.serve(node)
+    vf = ways(advise(t, "--vm", "--memory", "12G", "--workload", "rendering"))["vf"]
+    same((vf["verdict"], vf["share"]["profile"], vf["share"]["gpu"]), ("now", "NVIDIA L40S-12Q", 1))
+    same((vf["share"]["fit"], vf["share"]["fit_empty"]), (3, 4))
+    # All on a GPU have the size of the first, which cannot become smaller or larger.
+    other = ways(advise(t, "--vm", "--memory", "8G", "--workload", "rendering"))["vf"]
+    assert other["verdict"] != "now", other
 
 
 def claim_every_way_is_answered_in_full(t):

@@ -106,7 +106,7 @@ static bool is_in(enum advice_option option, enum advice_option a, enum advice_o
 static void check_isolation(const struct advice_need *need, const struct advice_gpu *gpus,
 	const struct advice_item *item)
 {
-	const struct advice_enforcers *by = &advice_enforcers[item->option];
+	const struct advice_enforcers *by = advice_enforcers_of(item->option, &item->share);
 	enum isolation isolation = need->request.isolation;
 	bool is_mps = is_in(item->option, ADVICE_MPS, ADVICE_MPS_IN_MIG);
 
@@ -394,6 +394,7 @@ TEST(the_first_is_the_one_that_people_who_know_would_take)
 		{ "arc-pro-b60", "memory=4G vm no-licence", "vf" },
 		{ "a100-40gb", "memory=5G isolation=security", "mig" },
 		{ "rtx-pro-6000", "memory=20G workload=rendering", "mig" },
+		{ "rtx-pro-6000", "memory=2G workload=vdi", "vf-on-mig" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {

@@ -95,7 +95,8 @@ def what_would_have_to_go_is_named():
         number = node.get("/v1/leases/there")["lease"]["id"]
         true(lease.returncode == 0)
         whole = next(way for way in advise(node, "--gpu", "0") if way["way"] == "whole")
-        equal((whole["verdict"], whole["disturbs"]), ("after", number))
+        equal(whole["verdict"], "after")
+        true(whole["disturbs"].startswith(number + " of "), whole["disturbs"])
 
 
 if __name__ == "__main__":
