@@ -191,6 +191,9 @@ static void print_fit(const struct advice_item *item, const struct advice_need *
 	print_linef(terminal, out, "fit", "%u on this GPU now, %u on an empty one%s", share->fit,
 		share->fit_empty,
 		item->option == ADVICE_MPS_IN_MIG ? ", in one such instance" : "");
+	if (item->fit_node > share->fit_empty)
+		print_linef(terminal, out, "", "%u on all GPUs that could have it, were they empty",
+			item->fit_node);
 	if (need->count > 1)
 		print_linef(terminal, out, "", "%u of them take %u %s%s", need->count, units,
 			item->option == ADVICE_MPS_IN_MIG ? "instance" : "GPU",

@@ -7,6 +7,7 @@
  */
 #include "model/advice_part.h"
 
+#include "base/cleanup.h"
 #include "base/error.h"
 #include "base/text.h"
 #include "model/product.h"
@@ -88,23 +89,45 @@ static bool is_better(const struct advice_item *a, const struct advice_item *b)
 	return false;
 }
 
+/* A lease of several shares is all or nothing: what the node's GPUs have together decides. */
+static void look_together(enum advice_option option, const struct advice_need *need,
+	const struct advice_gpu *gpus, struct advice_share *shares, unsigned n)
+{
+	unsigned wanted = need->request.n_gpus, now = 0, ever = 0;
+
+	for (unsigned g = 0; g < n; g++) {
+		if (!shares[g].is_possible)
+			continue;
+		now += shares[g].fit;
+		ever += shares[g].fit_empty;
+	}
+	for (unsigned g = 0; g < n && wanted > 1 && gpus[g].is_here; g++) {
+		struct advice_share *share = &shares[g];
+
+		share->waits |= share->is_possible && wanted > now;
+		if (!share->is_possible || wanted <= ever)
+			continue;
+		share->is_possible = false;
+		snprintf(share->lack, sizeof(share->lack),
+			"The GPUs have room for %u %s together, and %u were asked for.", ever,
+			option == ADVICE_WHOLE ? "of them" : "such shares", wanted);
+		text_copy(share->way, sizeof(share->way), "fewer, or smaller ones");
+	}
+}
+
 static void judge_everywhere(struct advice_item *best, const struct advice_need *need,
 	const struct advice_gpu *gpus, unsigned n)
 {
+	AUTO_FREE struct advice_share *shares = must_alloc(n + 1, sizeof(*shares));
 	enum advice_option option = best->option;
-	unsigned n_fit = 0, n_gpus = need->request.n_gpus;
+	unsigned n_fit = 0;
 
+	for (unsigned g = 0; g < n; g++)
+		advice_share_of(option, need, &gpus[g], &shares[g]);
+	look_together(option, need, gpus, shares, n);
 	for (unsigned g = 0; g < n; g++) {
-		struct advice_item item = { .option = option, .gpu = g };
+		struct advice_item item = { .option = option, .gpu = g, .share = shares[g] };
 
-		advice_share_of(option, need, &gpus[g], &item.share);
-		if (option == ADVICE_WHOLE && gpus[g].is_here && n_gpus > n) {
-			item.share.is_possible = false;
-			snprintf(item.share.lack, sizeof(item.share.lack),
-				"The node has %u GPU%s to choose from, %u were asked for.", n,
-				n == 1 ? "" : "s", n_gpus);
-			text_copy(item.share.way, sizeof(item.share.way), "fewer GPUs");
-		}
 		judge(&item, need, &gpus[g]);
 		if (item.verdict != VERDICT_NO)
 			n_fit += item.share.fit_empty;

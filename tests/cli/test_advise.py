@@ -80,6 +80,15 @@ def claim_types_of_vgpu_that_the_daemon_tells_are_used(t):
     assert other["verdict"] != "now", other
 
 
+def claim_several_shares_at_once_are_all_or_nothing(t):
+    t.serve(machines.Node("a30x2").copy())
+    for gpus, verdict in ((2, "now"), (8, "now"), (9, "no")):
+        mig = ways(advise(t, "--memory", "5G", "--gpus", str(gpus)))["mig"]
+        same(mig["verdict"], verdict, gpus)
+    contains(mig["why_not"], "room for 8 such shares together, and 9 were asked for")
+    same(ways(advise(t, "--gpus", "3"))["whole"]["verdict"], "no")
+
+
 def claim_every_way_is_answered_in_full(t):
     for args in (("--gpu", "a100", "--memory", "8G", "--tenants", "same", "--count", "4"), ("--gpu", "h200", "--vm"),
                  ("--gpu", "l40s", "--workload", "vdi", "--memory", "8G"), ("--gpu", "arc-pro-b60", "--vm")):
