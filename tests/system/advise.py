@@ -99,5 +99,25 @@ def what_would_have_to_go_is_named():
         true(whole["disturbs"].startswith(number + " of "), whole["disturbs"])
 
 
+@claim
+def a_virtual_function_beside_others_is_what_a_lease_gets():
+    with Node("vgpu") as node:
+        node.start()
+        for words in (["--vm", "--memory", "12G", "--workload", "rendering"], ["--vm", "--memory", "40G", "--isolation", "memory"]):
+            ways = {way["way"]: way for way in advise(node, *words)}
+            equal(ways["vf"]["verdict"], "after")
+            true("first lease does it" in " ".join(ways["vf"]["first"]), ways["vf"]["first"])
+        node.carve("lease", "--vm", "--memory", "12G", "--gpu", "0", "--name", "there", check=True)
+        way = next(way for way in advise(node, *words[:1], "--memory", "12G", "--workload", "rendering") if way["way"] == "vf")
+        equal((way["verdict"], way["share"]["gpu"], way["share"]["fit"]), ("now", 0, way["share"]["fit_empty"] - 1))
+        for number in range(way["share"]["fit"] + 1):
+            answer = node.carve("lease", "--vm", "--profile", way["share"]["profile"], "--gpu", "0", "--no-wait", "--name",
+                                "advised%d" % number)
+            equal(answer.returncode == 0, number < way["share"]["fit"])
+        got = node.get("/v1/leases/advised0")["lease"]["got"][0]
+        held = node.get("/v1/shares/%s" % got["share"])["share"]
+        equal((held["profile"], held["enforced_by"]), (way["share"]["profile"], way["enforced_by"]))
+
+
 if __name__ == "__main__":
     run_claims(sys.modules[__name__])
