@@ -10,9 +10,9 @@
 #include <stdio.h>
 
 #define KNOWN(symbol, key, name, aliases, mib, sm, major, minor, mig, vf, vfs, confidential,       \
-	remark, source)                                                                            \
+	display, remark, source)                                                                   \
 	{ #symbol, key, name, aliases, mib, sm, major, minor, PRODUCT_##mig, VF_KIND_##vf, vfs,    \
-		confidential, remark, source },
+		confidential, display, remark, source },
 const struct product products[] = {
 #include "known.def" /* data/products */
 };

@@ -21,6 +21,7 @@ struct product {
 	enum vf_kind vf;
 	uint32_t total_vfs;
 	bool has_confidential; /* confidential computing, by the whole GPU in one VM */
+	bool has_display_mode; /* that must be off for VFs */
 	const char *remark, *source;
 };
 extern const struct product products[];
