@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/io.h"
 #include "base/log.h"
+#include "daemon/alone.h"
 #include "daemon/gpus.h"
 #include "daemon/leases.h"
 #include "daemon/ledger.h"
@@ -50,12 +51,9 @@ struct lane {
 	unsigned next;	   /* going forward: steps begun */
 	VEC(struct undo) undo;
 	unsigned next_undo, tries;
-	unsigned n_quiet;	 /* workers that have not let go of the driver yet */
-	struct work_order order; /* given when they have */
-	worker_done_fn answered;
-	bool in_flight, is_broken;
+	struct alone alone; /* in flight, if its step `is_alone` */
+	bool in_flight, is_alone, is_broken;
 	bool has_old_facts; /* of the GPU: asked for anew at the end */
-	bool is_held;	    /* in flight, but its order waits for other GPUs' steps */
 };
 
 struct undo {
@@ -79,7 +77,6 @@ struct txn {
 };
 
 static void advance(struct txn *txn);
-static void give_held(struct daemon *daemon);
 
 bool gpu_is_busy(const struct daemon *daemon, unsigned gpu)
 {
@@ -220,6 +217,14 @@ static void note_changed_facts(struct lane *lane, const struct step *step)
 	lane->has_old_facts |= step->kind == STEP_VF_COUNT;
 }
 
+/* What has failed elsewhere need not be begun any more. */
+static void withdraw_waiting(struct txn *txn)
+{
+	for (unsigned i = 0; i < txn->n_lanes; i++)
+		if (txn->lanes[i].in_flight && txn->lanes[i].is_alone)
+			alone_withdraw(&txn->lanes[i].alone);
+}
+
 static void on_step_done(void *context, const struct work_answer *answer)
 {
 	struct lane *lane = context;
@@ -248,135 +253,22 @@ static void on_step_done(void *context, const struct work_answer *answer)
 		if (!is_unsure)
 			ledger_step_mark(daemon->ledger, txn->id, number, STEP_UNDONE);
 		fail(txn, lane->gpu, answer->result, doing, answer->text);
+		withdraw_waiting(txn);
 	}
 	advance(txn);
-	give_held(daemon);
 }
 
-/*
- * Who has NVML open has every GPU: for NVIDIA's VFs to come or go, nobody of ours may have it. So
- * such a step is done alone: it waits for the others' steps, they wait for it, and the workers of
- * the other GPUs let go of the driver first. A worker that is in another call is not waited for:
- * what turns the VFs on has patience with that, and a call may hang.
- */
-static bool is_alone(const struct daemon *daemon, const struct step *step)
+static void give(struct lane *lane, const struct step *step, worker_done_fn answered)
 {
-	enum vf_kind kind = daemon->gpus[step->gpu].facts.vf.kind;
-
-	return step->kind == STEP_VF_COUNT &&
-	       (kind == VF_KIND_NVIDIA || kind == VF_KIND_NVIDIA_MDEV);
-}
-
-/* The lane that has a step under way on that GPU; NULL: none, or it is held up. */
-static struct lane *lane_under_way(const struct daemon *daemon, unsigned gpu)
-{
-	struct txn *txn = daemon->runtime[gpu].txn;
-
-	for (unsigned i = 0; txn && i < txn->n_lanes; i++)
-		if (txn->lanes[i].gpu == gpu && txn->lanes[i].in_flight && !txn->lanes[i].is_held)
-			return &txn->lanes[i];
-	return NULL;
-}
-
-bool gpus_are_quiet(const struct daemon *daemon)
-{
-	for (unsigned i = 0; i < daemon->n_gpus; i++) {
-		const struct lane *lane = lane_under_way(daemon, i);
-
-		if (lane && is_alone(daemon, &lane->order.step))
-			return true;
-	}
-	return false;
-}
-
-static bool must_wait(const struct lane *lane)
-{
-	const struct daemon *daemon = lane->txn->daemon;
-	bool is_mine_alone = is_alone(daemon, &lane->order.step);
-
-	for (unsigned i = 0; i < daemon->n_gpus; i++) {
-		const struct lane *other = lane_under_way(daemon, i);
-
-		if (other && other != lane && i != lane->gpu &&
-			(is_mine_alone || is_alone(daemon, &other->order.step)))
-			return true;
-	}
-	return false;
-}
-
-static void on_quiet(void *context, const struct work_answer *answer)
-{
-	struct lane *lane = context;
-
-	if (--lane->n_quiet == 0)
-		worker_order(lane->txn->daemon->runtime[lane->gpu].worker, &lane->order,
-			lane->answered, lane);
-}
-
-static void on_quiet_later(void *context, const struct work_answer *answer)
-{
-}
-
-static void let_others_go(struct lane *lane)
-{
-	const struct work_order let_go = { .op = WORK_LET_GO };
+	const struct work_order order = { .op = WORK_DO, .step = *step };
 	struct daemon *daemon = lane->txn->daemon;
 
-	for (unsigned i = 0; i < daemon->n_gpus; i++) {
-		struct worker *worker = daemon->runtime[i].worker;
-		bool is_busy = worker_is_busy(worker);
-
-		if (i == lane->gpu || !worker_is_running(worker))
-			continue;
-		lane->n_quiet += !is_busy;
-		worker_order(worker, &let_go, is_busy ? on_quiet_later : on_quiet, lane);
-	}
-}
-
-static void give_order(struct lane *lane)
-{
-	lane->is_held = must_wait(lane);
-	if (lane->is_held)
-		return;
-	lane->n_quiet = 1;
-	if (is_alone(lane->txn->daemon, &lane->order.step))
-		let_others_go(lane);
-	on_quiet(lane, NULL);
-}
-
-static void give(struct lane *lane, const struct work_order *order, worker_done_fn answered)
-{
-	lane->order = *order;
-	lane->answered = answered;
-	give_order(lane);
-}
-
-/* It has waited in vain: another lane of its transaction failed. */
-static void withdraw(struct lane *lane)
-{
-	struct txn *txn = lane->txn;
-	unsigned number = --lane->next;
-
-	lane->is_held = lane->in_flight = false;
-	txn->steps[number].fate = FATE_NOT_DONE;
-	ledger_step_mark(txn->daemon->ledger, txn->id, number, STEP_UNDONE);
-	advance(txn);
-}
-
-/* A step has ended: others may have waited for that. */
-static void give_held(struct daemon *daemon)
-{
-	for (unsigned i = 0; i < daemon->n_gpus; i++) {
-		struct txn *txn = daemon->runtime[i].txn;
-
-		for (unsigned k = 0; txn && k < txn->n_lanes; k++)
-			if (txn->lanes[k].gpu != i || !txn->lanes[k].is_held)
-				continue;
-			else if (txn->state == TXN_FORWARD && txn->result.code)
-				withdraw(&txn->lanes[k]);
-			else
-				give_order(&txn->lanes[k]);
-	}
+	lane->in_flight = true;
+	lane->is_alone = step_is_alone(daemon, step);
+	if (lane->is_alone)
+		alone_order(&lane->alone, daemon, lane->gpu, &order, answered, lane);
+	else
+		worker_order(daemon->runtime[lane->gpu].worker, &order, answered, lane);
 }
 
 /* What is in Carve's own books only is done at once: the end of the transaction writes it there. */
@@ -395,7 +287,6 @@ static void skip_books(struct lane *lane)
 static bool begin_step(struct lane *lane)
 {
 	struct txn *txn = lane->txn;
-	struct work_order order = { .op = WORK_DO };
 	unsigned number;
 
 	skip_books(lane);
@@ -403,12 +294,10 @@ static bool begin_step(struct lane *lane)
 	if (number == lane->first + lane->n)
 		return false;
 	lane->next++;
-	lane->in_flight = true;
 	txn->steps[number].fate = FATE_IN_FLIGHT;
-	order.step = txn->steps[number].step;
 	ledger_step_put(txn->daemon->ledger, txn->id, number,
-		txn->daemon->gpus[lane->gpu].facts.uuid, &order.step, STEP_INTENDED);
-	give(lane, &order, on_step_done);
+		txn->daemon->gpus[lane->gpu].facts.uuid, &txn->steps[number].step, STEP_INTENDED);
+	give(lane, &txn->steps[number].step, on_step_done);
 	return true;
 }
 
@@ -439,18 +328,13 @@ static void on_undo_done(void *context, const struct work_answer *answer)
 		fail(txn, lane->gpu, answer->result, doing, answer->text);
 	}
 	advance(txn);
-	give_held(daemon);
 }
 
 static bool begin_undo(struct lane *lane)
 {
-	struct work_order order = { .op = WORK_DO };
-
 	if (lane->is_broken || lane->next_undo == lane->undo.n)
 		return false;
-	lane->in_flight = true;
-	order.step = lane->undo.at[lane->next_undo].step;
-	give(lane, &order, on_undo_done);
+	give(lane, &lane->undo.at[lane->next_undo].step, on_undo_done);
 	return true;
 }
 

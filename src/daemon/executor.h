@@ -38,7 +38,5 @@ bool gpu_is_busy(const struct daemon *daemon, unsigned gpu);
 /* Shows the steps that are not done yet as done in *seen: what the GPU will look like. */
 void txn_apply_pending(const struct txn *txn, unsigned gpu, const struct mig_geometry *geometry,
 	struct gpu_seen *seen);
-/* VFs are coming or going somewhere: nobody should take up the driver without need. */
-bool gpus_are_quiet(const struct daemon *daemon);
 /* "create 1g.10gb@4": the step under way on the GPU; NULL none. */
 const char *txn_text(const struct daemon *daemon, unsigned gpu);

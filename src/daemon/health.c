@@ -8,7 +8,6 @@
  *	any     --could not be put back--> BROKEN --carve manage--> HEALTHY
  */
 #include "base/io.h"
-#include "daemon/executor.h"
 #include "daemon/gpus.h"
 #include "daemon/leases.h"
 #include "daemon/mps.h"
@@ -75,9 +74,8 @@ static void on_events(void *context, const struct work_answer *answer)
 static int on_interval(sd_event_source *source, uint64_t usec, void *context)
 {
 	struct daemon *daemon = context;
-	bool is_quiet = gpus_are_quiet(daemon);
 
-	for (unsigned i = 0; i < daemon->n_gpus && !daemon->driver_let_go && !is_quiet; i++) {
+	for (unsigned i = 0; i < daemon->n_gpus && !daemon->driver_let_go; i++) {
 		struct gpu_runtime *runtime = &daemon->runtime[i];
 		struct work_order order = { .op = WORK_EVENTS };
 

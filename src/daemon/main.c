@@ -160,6 +160,7 @@ static void serve(struct daemon *daemon)
 	struct error err = ERROR_NONE;
 	int fd;
 
+	daemon->is_restored = true;
 	unleased_update(daemon);
 	services_recover(daemon);
 	layout_restore(daemon);
@@ -183,7 +184,6 @@ static void take_up(struct daemon *daemon)
 {
 	leases_recall(daemon);
 	mps_recall(daemon);
-	daemon->is_restored = true;
 	vfs_restore(daemon, serve);
 }
 
@@ -308,6 +308,7 @@ int main(int argc, char **argv)
 	list_init(&daemon.calls);
 	list_init(&daemon.mps_servers);
 	list_init(&daemon.mps_buried);
+	list_init(&daemon.alone);
 	config_init(&daemon.config);
 	umask(022);
 	r = settings_load(&daemon, &err);

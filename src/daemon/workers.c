@@ -39,7 +39,7 @@ struct worker {
 	int fd;
 	sd_event_source *answer_source, *deadline_source;
 	struct list orders; /* the first is in flight if `is_busy` */
-	bool is_busy, lets_go;
+	bool is_busy, lets_go, rests;
 };
 
 extern char **environ;
@@ -188,13 +188,29 @@ static uint64_t time_for(const struct worker *worker, const struct work_order *o
 	return VF_STEP_NS;
 }
 
+/* The order that is next, if it may be given now. */
+static struct waiting_order *next_order(struct worker *worker)
+{
+	struct waiting_order *first;
+
+	if (worker->is_busy || list_is_empty(&worker->orders))
+		return NULL;
+	first = container_of(worker->orders.next, struct waiting_order, link);
+	return worker->rests && first->order.op != WORK_LET_GO ? NULL : first;
+}
+
 static void give_next(struct worker *worker)
 {
-	while (!worker->is_busy && !list_is_empty(&worker->orders)) {
-		struct waiting_order *first =
-			container_of(worker->orders.next, struct waiting_order, link);
-		int r = worker->fd < 0 ? start(worker) : 0;
+	struct waiting_order *first;
 
+	while ((first = next_order(worker))) {
+		int r;
+
+		if (worker->fd < 0 && first->order.op == WORK_LET_GO) {
+			answer_first(worker, &(struct work_answer){ .op = WORK_LET_GO });
+			continue;
+		}
+		r = worker->fd < 0 ? start(worker) : 0;
 		worker->is_busy = true;
 		worker->given_ns = time_for(worker, &first->order);
 		first->order.number = ++worker->last_number;
@@ -247,15 +263,39 @@ struct worker *worker_free(struct worker *worker)
 	return NULL;
 }
 
-void worker_order(
-	struct worker *worker, const struct work_order *order, worker_done_fn done, void *context)
+static struct waiting_order *waiting_new(
+	const struct work_order *order, worker_done_fn done, void *context)
 {
 	struct waiting_order *waiting = must_alloc(1, sizeof(*waiting));
 
 	waiting->order = *order;
 	waiting->done = done;
 	waiting->context = context;
-	list_add_tail(&worker->orders, &waiting->link);
+	return waiting;
+}
+
+void worker_order(
+	struct worker *worker, const struct work_order *order, worker_done_fn done, void *context)
+{
+	list_add_tail(&worker->orders, &waiting_new(order, done, context)->link);
+	give_next(worker);
+}
+
+void worker_rest(struct worker *worker, worker_done_fn done, void *context)
+{
+	const struct work_order let_go = { .op = WORK_LET_GO };
+	struct list *in_front = worker->orders.next;
+
+	if (worker->is_busy)
+		in_front = in_front->next;
+	worker->rests = true;
+	list_add_tail(in_front, &waiting_new(&let_go, done, context)->link);
+	give_next(worker);
+}
+
+void worker_wake(struct worker *worker)
+{
+	worker->rests = false;
 	give_next(worker);
 }
 
@@ -268,11 +308,6 @@ void worker_let_go(struct worker *worker)
 bool worker_is_running(const struct worker *worker)
 {
 	return worker->pid > 0;
-}
-
-bool worker_is_busy(const struct worker *worker)
-{
-	return worker->is_busy;
 }
 
 void worker_set_timeout(struct worker *worker, uint64_t timeout_ns)

@@ -32,7 +32,10 @@ void worker_order(
 /* Ends the process when it is idle, so that the driver is let go of; the next order starts it
  * again. */
 void worker_let_go(struct worker *worker);
+/* Has it let go of the driver, once what is in flight has ended and before all orders that wait; it
+ * then gets none until it is woken. `done` is called when it rests, from within if it does at once.
+ */
+void worker_rest(struct worker *worker, worker_done_fn done, void *context);
+void worker_wake(struct worker *worker);
 bool worker_is_running(const struct worker *worker);
-/* True if an order is in flight. */
-bool worker_is_busy(const struct worker *worker);
 void worker_set_timeout(struct worker *worker, uint64_t timeout_ns);
