@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Looking things up in the table. A path is followed down a row's pattern part by part; a part in
- * braces is tried with all that the node has of its kind now, so what is not there does not match.
+ * braces is tried with what can have that name, if the node has it now: what is not there does not
+ * match.
  * A row that is followed to its end is the entry; one that goes on makes the path a directory.
  */
 #include "sim/node/tree_table.h"
@@ -29,6 +30,7 @@ struct kind {
 	uint32_t most;
 };
 
+enum { RENDER_FIRST = 128 };
 enum { KIND_GPU, KIND_PCI, KIND_RENDER, KIND_GI, KIND_CI, KIND_VF, KIND_FN, KIND_GROUP };
 static const struct kind kinds[] = {
 	[KIND_GPU] = { "{gpu}", NODE_GPUS },
@@ -86,6 +88,15 @@ static bool place_set(const struct node *node, struct place *place, unsigned kin
 	return instance->serial && (kind == KIND_GI || instance->compute[n].serial);
 }
 
+static unsigned kind_of(const char *brace)
+{
+	unsigned kind = 0;
+
+	while (!text_starts(brace, kinds[kind].word))
+		kind++;
+	return kind;
+}
+
 /*
  * The nth name that the first part of a pattern can have here, with what it stands for in *place:
  * 1 if there is one, 0 if not this one, -1 past the end.
@@ -96,14 +107,13 @@ static int part_name(const struct node *node, const char *pattern, uint32_t n, s
 	size_t length = part_length(pattern), before;
 	const char *brace = memchr(pattern, '{', length);
 	char value[PCI_TEXT_MAX];
-	unsigned kind = 0;
+	unsigned kind;
 
 	if (!brace) {
 		snprintf(ret_name, TREE_NAME_MAX, "%.*s", (int)length, pattern);
 		return n == 0 ? 1 : -1;
 	}
-	while (!text_starts(brace, kinds[kind].word))
-		kind++;
+	kind = kind_of(brace);
 	if (n >= kinds[kind].most ||
 		((kind == KIND_VF || kind == KIND_GROUP) && n >= node->n_gpus * GPU_VFS))
 		return -1;
@@ -117,36 +127,79 @@ static int part_name(const struct node *node, const char *pattern, uint32_t n, s
 	else if (kind == KIND_GROUP)
 		snprintf(value, sizeof(value), "%u", vf_group(place->gpu, place->vf));
 	else
-		snprintf(value, sizeof(value), "%u", kind == KIND_RENDER ? 128 + n : n);
+		snprintf(value, sizeof(value), "%u", kind == KIND_RENDER ? RENDER_FIRST + n : n);
 	snprintf(ret_name, TREE_NAME_MAX, "%.*s%s", (int)before, pattern, value);
 	return 1;
+}
+
+static int number_of_function(const struct node *node, unsigned kind, const char *address)
+{
+	unsigned domain, bus, device, function;
+
+	if (sscanf(address, "%4x:%2x:%2x.%1x", &domain, &bus, &device, &function) != 4)
+		return -1;
+	for (uint32_t i = 0; i < node->n_gpus; i++) {
+		const struct gpu *gpu = &node->gpus[i];
+		int vf = (int)((bus - gpu->pci_bus) * 256 + (device - gpu->pci_device) * 8) +
+			 (int)function - VF_OFFSET;
+
+		if (domain != (gpu->pci_domain & 0xffff))
+			continue;
+		if (kind == KIND_PCI && bus == gpu->pci_bus && device == gpu->pci_device)
+			return (int)i;
+		if (kind == KIND_VF && vf >= 0 && vf % VF_STRIDE == 0 &&
+			(uint32_t)vf / VF_STRIDE < gpu_now(gpu)->n_vfs)
+			return (int)i * GPU_VFS + vf / VF_STRIDE;
+	}
+	return -1;
+}
+
+/* The only number with which a pattern's first part can have the name that a path begins with. */
+static int number_of(const struct node *node, const char *pattern, const char *path)
+{
+	size_t length = part_length(pattern);
+	const char *brace = memchr(pattern, '{', length);
+	size_t before = brace ? (size_t)(brace - pattern) : length;
+	unsigned kind;
+	int n;
+
+	if (strncmp(pattern, path, before) != 0)
+		return -1;
+	if (!brace)
+		return 0;
+	kind = kind_of(brace);
+	if (kind == KIND_PCI || kind == KIND_VF)
+		return number_of_function(node, kind, path + before);
+	if (sscanf(path + before, "%9d", &n) != 1)
+		return -1;
+	return n - (kind == KIND_RENDER		? RENDER_FIRST
+			   : kind == KIND_GROUP ? (int)vf_group(0, 0)
+						: 0);
+}
+
+/* The first part of a path is what that of a pattern stands for, which *place then says. */
+static bool part_is(
+	const struct node *node, const char *pattern, const char *path, struct place *place)
+{
+	char name[TREE_NAME_MAX];
+	size_t length = part_length(path);
+	int n = number_of(node, pattern, path);
+
+	if (n < 0 || !memchr(pattern, '{', part_length(pattern)))
+		return n == 0 && length == part_length(pattern);
+	return part_name(node, pattern, (uint32_t)n, place, name) > 0 && strlen(name) == length &&
+	       memcmp(name, path, length) == 0;
 }
 
 /* Follows a path; where it ends, *ret_rest is what is left of the pattern. */
 static bool follow(const struct node *node, const char *pattern, const char *path,
 	struct place *place, const char **ret_rest)
 {
-	char name[TREE_NAME_MAX];
-	size_t length = part_length(path);
-	struct place here;
-	int r;
-
-	if (!*path) {
-		*ret_rest = pattern;
-		return true;
-	}
-	if (!*pattern)
-		return false;
-	for (uint32_t n = 0; here = *place, (r = part_name(node, pattern, n, &here, name)) >= 0;
-		n++) {
-		if (r == 0 || strlen(name) != length || memcmp(name, path, length) != 0)
-			continue;
-		if (follow(node, part_next(pattern), part_next(path), &here, ret_rest)) {
-			*place = here;
-			return true;
-		}
-	}
-	return false;
+	for (; *path; pattern = part_next(pattern), path = part_next(path))
+		if (!*pattern || !part_is(node, pattern, path, place))
+			return false;
+	*ret_rest = pattern;
+	return true;
 }
 
 static bool row_follow(const struct node *node, const struct tree_row *row, const char *path,
