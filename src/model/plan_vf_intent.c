@@ -62,7 +62,8 @@ static bool take_vf(struct again *again, unsigned i)
 	}
 	if (vf && is_as_meant(vf, setup))
 		return false;
-	if (!vf || vf_is_free(vf))
+	/* a lease that has it waits for just this */
+	if (!vf || (vf_setup_is_free(&vf->setup) && !vf->user && !vf->owner[0]))
 		return true;
 	buf_add(&why, "somebody else has set it up");
 	vf_say_user(vf, &why);

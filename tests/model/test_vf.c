@@ -236,6 +236,7 @@ TEST(after_a_reboot_virtual_functions_are_made_as_they_were)
 	fixture_vfs_on(&gpu, 16, SHARE_FOREIGN);
 	fixture_vf(&gpu, 9, "H200X-3-71C", SHARE_FOREIGN, 0);
 	fixture_add(&gpu, "3g.71gb", 0, SHARE_FOREIGN, 0);
+	gpu.seen.vfs.vf[3].lease = 7; /* which waits for just this */
 	gpu.seen.vfs.vf[2].user = 12;
 	text_copy(gpu.seen.vfs.vf[2].vm, sizeof(gpu.seen.vfs.vf[2].vm), "db");
 	CHECK_EQ(plan_vf_intent(&gpu, &intent, &plan, NULL), 0);
