@@ -8,13 +8,16 @@ static const struct vf_type *type_of(const struct gpu *gpu, const struct vf_setu
 	return t >= 0 ? &gpu->facts.vf.type[t] : NULL;
 }
 
-/* As many as the type says; where the driver does not, as the memory's whole gigabytes have. */
+/* As many as the type says; where the driver does not, as the memory's whole gigabytes have. Where
+ * nobody tells the memory either, it is the driver that refuses one too many. */
 static uint32_t most_of_one_size(const struct gpu *gpu, const struct vf_type *type)
 {
 	uint64_t memory = ((gpu->facts.memory_bytes + (1ULL << 30) - 1) >> 30) << 30;
 
 	if (type->max_per_gpu)
 		return type->max_per_gpu;
+	if (!memory)
+		return VFS_MAX;
 	return type->memory_bytes && memory > type->memory_bytes
 		       ? (uint32_t)(memory / type->memory_bytes)
 		       : 1;
