@@ -290,12 +290,13 @@ struct recalled {
 	VEC(uint64_t) ids;
 };
 
-/* Without a driver no GPU of NVIDIA's is there: what is durable is kept until there is one. */
+/* Without a driver no GPU of NVIDIA's is there: what is durable is kept until there is one. What
+ * was still queued is not. */
 static bool waits_for_driver(const struct daemon *daemon, const json_t *json)
 {
 	const json_t *share = json_array_get(json_object_get(json, "shares"), 0);
 
-	return !daemon->driver_version[0] &&
+	return share && !daemon->driver_version[0] &&
 	       text_eq(text_of(json_object_get(json, "holder"), "kind"), "vm") &&
 	       gpu_by_uuid(daemon, text_of(share, "gpu") ?: "") < 0;
 }
