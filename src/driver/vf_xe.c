@@ -2,7 +2,8 @@
 /*
  * Intel's xe. It divides the GPU's memory evenly among the VFs that are turned on, unless a quota
  * was set by hand, after which it divides none (of any VF). So quotas are written only where memory
- * was asked for.
+ * was asked for. The even division leaves nothing over, so what the free VFs have of it is taken
+ *from them where a quota would not fit otherwise.
  *
  *	kernels from 6.19	PF/sriov_admin/vfN/profile/{exec_quantum_ms,preempt_timeout_us}
  *	from 7.0		and vram_quota there
@@ -153,6 +154,34 @@ static int count(const struct vf_pf *pf, uint32_t n, struct error *err)
 	return vf_generic.count(pf, n, err);
 }
 
+/* Takes from free VFs what the driver gave to them by itself; true if there was any. */
+static bool take_from_free(const struct vf_pf *pf, const struct vf *vf)
+{
+	uint32_t n = vf_count(pf->pci);
+	bool is_any = false;
+
+	for (uint32_t i = 0; i < n; i++) {
+		struct vf other = { .number = i };
+
+		if (i == vf->number || vf_address(pf->pci, i, other.pci) < 0)
+			continue;
+		pci_driver(other.pci, other.driver, sizeof(other.driver));
+		if (!other.driver[0] && read_part(pf->pci, PART_MEMORY, i))
+			is_any |= write_part(pf, &other, PART_MEMORY, 0, NULL) == 0;
+	}
+	return is_any;
+}
+
+static int write_memory(
+	const struct vf_pf *pf, const struct vf *vf, uint64_t bytes, struct error *err)
+{
+	int r = write_part(pf, vf, PART_MEMORY, bytes, err);
+
+	if (r == -ENOSPC && bytes <= pf->facts->memory_bytes && take_from_free(pf, vf))
+		r = write_part(pf, vf, PART_MEMORY, bytes, err);
+	return r;
+}
+
 /* Values that stay as they are are not written: the driver would take them for set by hand. */
 static int write_parts(const struct vf_pf *pf, const struct vf *vf, const struct vf_setup *from,
 	const struct vf_setup *to, struct error *err)
@@ -160,7 +189,7 @@ static int write_parts(const struct vf_pf *pf, const struct vf *vf, const struct
 	int r = 0;
 
 	if (to->memory_bytes != from->memory_bytes)
-		r = write_part(pf, vf, PART_MEMORY, to->memory_bytes, err);
+		r = write_memory(pf, vf, to->memory_bytes, err);
 	if (r == 0 && to->quantum_ms != from->quantum_ms)
 		r = write_part(pf, vf, PART_QUANTUM, to->quantum_ms, err);
 	if (r == 0 && to->preempt_us != from->preempt_us)
@@ -178,6 +207,12 @@ static int set(const struct vf_pf *pf, const struct vf *vf, const struct vf_setu
 			"xe gives no memory to each virtual function of %s: the GPU has none of "
 			"its own, or the kernel is older than 7.0 and debugfs is not mounted",
 			pf->pci);
+	if (setup->is_for_vm && !setup->memory_bytes && !vf->setup.memory_bytes &&
+		pf->facts->vf.has_quota && read_part(pf->pci, PART_MEMORY, vf->number) == 0)
+		return error_set(err, -ENOSPC,
+			"%s has no memory: xe divides none since another virtual function was "
+			"given its own; say how much",
+			vf->pci);
 	/* parts are given before anybody can open it, and taken when nobody can any more */
 	r = setup->is_for_vm ? write_parts(pf, vf, &vf->setup, setup, err)
 			     : vf_generic.set(pf, vf, setup, err);
