@@ -96,17 +96,14 @@ static int read_creatable(const char *pci, char **ret_text)
 	return root_read(path, ret_text);
 }
 
-void vf_nvidia_types(const struct vf_pf *pf, struct vf_facts *facts)
+static void add_creatable(const char *pci, struct vf_facts *facts)
 {
-	char pci[PCI_ADDRESS_MAX];
 	AUTO_FREE char *text = NULL;
 	const char *name;
 	char *rest;
 	uint32_t id;
 
-	if (pf->nvml && nvml_vgpu_types(pf->nvml, facts, NULL) == 0)
-		return;
-	if (vf_address(pf->pci, 0, pci) < 0 || read_creatable(pci, &text) < 0)
+	if (read_creatable(pci, &text) < 0)
 		return;
 	rest = text;
 	while (next_creatable(&rest, &id, &name)) {
@@ -115,6 +112,17 @@ void vf_nvidia_types(const struct vf_pf *pf, struct vf_facts *facts)
 		if (vf_nvidia_type_of(id, name, &type))
 			vf_nvidia_add(facts, &type);
 	}
+}
+
+/* Without NVML those that can be made now, as a VF says that is no vGPU yet. */
+void vf_nvidia_types(const struct vf_pf *pf, struct vf_facts *facts)
+{
+	char pci[PCI_ADDRESS_MAX];
+
+	if (pf->nvml && nvml_vgpu_types(pf->nvml, facts, NULL) == 0)
+		return;
+	for (uint32_t i = 0; facts->n_types == 0 && vf_address(pf->pci, i, pci) == 0; i++)
+		add_creatable(pci, facts);
 }
 
 static void facts(const struct vf_pf *pf, struct vf_facts *facts, struct capability *ret_capability)
