@@ -157,6 +157,17 @@ static void forget_absent(struct daemon *daemon, unsigned gpu)
 	}
 }
 
+static void take_look(struct daemon *daemon, unsigned gpu, const struct gpu_seen *seen)
+{
+	const struct gpu_runtime *runtime = &daemon->runtime[gpu];
+	bool vfs_came = !runtime->txn && !runtime->truth.vfs.count && seen->vfs.count;
+
+	gpu_saw(daemon, gpu, seen);
+	/* somebody else turned them on: some facts show only then, and the driver was bound anew */
+	if (vfs_came)
+		gpu_look_facts(daemon, gpu);
+}
+
 static void on_look(void *context, const struct work_answer *answer)
 {
 	struct gpu_runtime *runtime = context;
@@ -171,7 +182,7 @@ static void on_look(void *context, const struct work_answer *answer)
 	if (answer->op == WORK_FACTS)
 		take_facts(daemon, gpu, answer);
 	else
-		gpu_saw(daemon, gpu, &answer->seen);
+		take_look(daemon, gpu, &answer->seen);
 	if (daemon->gpus[gpu].health == GPU_LOST) {
 		gpu_set_health(daemon, gpu, GPU_HEALTHY, "");
 		unleased_update(daemon);
