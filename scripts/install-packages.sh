@@ -29,7 +29,8 @@ debian_build="gcc libc6-dev make meson ninja-build pkgconf scdoc
 	libfuse3-dev fuse3"
 debian_check="clang libclang-rt-dev clang-tidy clang-format-14 llvm codespell shellcheck systemd
 	python3 python3-yaml python3-jsonschema curl jq tmux strace valgrind procps util-linux git
-	bash-completion zsh fish groff-base qemu-system-x86 busybox-static cpio kmod"
+	bash-completion zsh fish groff-base qemu-system-x86 busybox-static cpio kmod binutils patch
+	xz-utils libglib2.0-dev libpixman-1-dev libfdt-dev"
 
 # Enterprise Linux 9 (with EPEL and CRB) and Fedora.
 redhat_build="gcc make meson ninja-build pkgconf-pkg-config python3 scdoc

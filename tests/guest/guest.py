@@ -6,8 +6,6 @@ installed here is there too, and nothing has to be made but an initramfs of some
 HIERARCHY is how its systemd mounts cgroups: unified (v2 alone) or hybrid. Without KVM the processor
 is emulated, which takes a minute or two.
 """
-import fcntl
-import glob
 import os
 import shutil
 import subprocess
@@ -15,11 +13,12 @@ import sys
 import tempfile
 import time
 
+from kernel import Skip, find_kernel, find_modules, image_of, pack
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 MODULES = ["virtio_pci", "virtiofs", "overlay"]
 APPLETS = ["sh", "mount", "mkdir", "cp", "insmod", "switch_root", "sed", "tr", "rm"]
 VIRTIOFSD = ["/usr/lib/qemu/virtiofsd", "/usr/libexec/virtiofsd"]
-KERNEL = "linux-image-cloud-amd64"
 END = "The claims have ended."
 SERVICE = """[Unit]
 After=basic.target dbus.service systemd-logind.service
@@ -39,10 +38,6 @@ ExecStart=/bin/sh {tests}/guest/claims.sh
 """
 
 
-class Skip(Exception):
-    pass
-
-
 def find_programs():
     if os.uname().machine != "x86_64":
         raise Skip("the guest is an x86_64 one")
@@ -56,57 +51,18 @@ def find_programs():
     return virtiofsd
 
 
-def find_kernel(directory):
-    """The folder of an unpacked kernel package, got once: by the first of the guests that start side by side."""
-    os.makedirs(os.path.dirname(directory), exist_ok=True)
-    with open(directory + ".lock", "w", encoding="utf-8") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        return get_kernel(directory)
-
-
-def get_kernel(directory):
-    if not glob.glob(os.path.join(directory, "boot/vmlinuz-*")):
-        if not shutil.which("apt-get"):
-            raise Skip("no kernel for the guest: this is not a Debian machine")
-        shutil.rmtree(directory, ignore_errors=True)
-        os.makedirs(directory)
-        words = subprocess.run(["apt-cache", "depends", KERNEL], stdout=subprocess.PIPE, text=True).stdout.split()
-        package = next((word for word in words if word.startswith("linux-image-6")), KERNEL)
-        got = subprocess.run(["apt-get", "-q", "-o", "APT::Sandbox::User=root", "download", package], cwd=directory)
-        files = glob.glob(os.path.join(directory, "*.deb"))
-        if got.returncode != 0 or not files:
-            raise Skip("the package %s cannot be had" % package)
-        subprocess.run(["dpkg", "-x", files[0], directory], check=True)
-        os.unlink(files[0])
-        subprocess.run(["depmod", "-b", directory, release_of(directory)], check=True)
-    return directory
-
-
-def release_of(kernel):
-    return os.listdir(os.path.join(kernel, "lib/modules"))[0]
-
-
 def make_initramfs(kernel, root, service):
     for name in ("bin", "proc", "sys", "dev", "modules", "host", "writes", "root"):
         os.makedirs(os.path.join(root, name))
     shutil.copy(shutil.which("busybox"), os.path.join(root, "bin/busybox"))
     for applet in APPLETS:
         os.symlink("busybox", os.path.join(root, "bin", applet))
-    files = []
-    for module in MODULES:
-        shown = subprocess.run(["modprobe", "-d", kernel, "-S", release_of(kernel), "--show-depends", module],
-                               check=True, stdout=subprocess.PIPE, text=True).stdout
-        files += [line.split()[1] for line in shown.splitlines() if line.startswith("insmod")]
-    for number, path in enumerate(dict.fromkeys(files)):
+    for number, path in enumerate(find_modules(kernel, MODULES)):
         shutil.copy(path, os.path.join(root, "modules/%02d-%s" % (number, os.path.basename(path))))
     shutil.copy(os.path.join(HERE, "init"), os.path.join(root, "init"))
     with open(os.path.join(root, "carve-test.service"), "w", encoding="ascii") as file:
         file.write(service)
-    archive = root + ".cpio"
-    with open(archive, "wb") as file:
-        names = subprocess.run(["find", "."], cwd=root, check=True, stdout=subprocess.PIPE).stdout
-        subprocess.run(["cpio", "-o", "-H", "newc", "--quiet"], cwd=root, check=True, input=names, stdout=file)
-    return archive
+    return pack(root)
 
 
 def start_virtiofsd(virtiofsd, directory):
@@ -128,7 +84,7 @@ def boot(kernel, initramfs, fs_socket, words):
                "-m", "2048", "-object", "memory-backend-memfd,id=mem,size=2G,share=on", "-numa", "node,memdev=mem",
                "-nodefaults", "-display", "none", "-no-reboot", "-serial", "stdio", "-monitor", "none",
                "-chardev", "socket,id=fs,path=" + fs_socket, "-device", "vhost-user-fs-pci,chardev=fs,tag=host",
-               "-kernel", os.path.join(kernel, "boot/vmlinuz-" + release_of(kernel)), "-initrd", initramfs,
+               "-kernel", image_of(kernel), "-initrd", initramfs,
                "-append", " ".join(["console=ttyS0", "quiet", "panic=-1", "systemd.unit=carve-test.service",
                                     "systemd.show_status=0", "systemd.mask=timers.target", *words])]
     guest = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, errors="replace")
