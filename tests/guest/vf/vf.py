@@ -68,6 +68,7 @@ CASES = {
         Boot("faults", "unbound", ["-device", SMALL]),
         Boot("faults", "two_nodes", ["-device", SMALL, "-device", SMALL.replace("rp0", "rp1")], port=TWO_NODES),
     ],
+    "speed": [Boot("speed", "", ["-device", "fakegpu,bus=rp0,total_vfs=16"])],
 }
 APART = {"faults"}
 
