@@ -19,6 +19,9 @@
 
 #define AGAIN_NS     (1000000000ULL)
 #define AGAIN_MAX_NS (60 * AGAIN_NS)
+/* At the start others have the driver for a while (a persistence daemon, a first look by a
+ * monitor): what starts virtual machines waits that long for them to end. */
+#define START_NS (30 * 1000000000ULL)
 
 /* Of one transaction on one GPU; `restore` is NULL where nobody waits for it. */
 struct mending {
@@ -26,12 +29,14 @@ struct mending {
 	unsigned gpu;
 	bool is_restoring;
 	struct restore *restore;
+	sd_event_source *again;
 };
 
 struct restore {
 	struct daemon *daemon;
 	void (*done)(struct daemon *daemon);
 	unsigned n_open;
+	uint64_t until_ns;
 };
 
 /* It is not there, or free: what somebody else has set otherwise is his. */
@@ -112,6 +117,30 @@ static void one_restored(struct restore *restore)
 	free(restore);
 }
 
+static bool make_again(struct daemon *daemon, unsigned gpu, struct restore *restore);
+
+static int on_again(sd_event_source *source, uint64_t usec, void *context)
+{
+	struct mending *mending = context;
+
+	if (!make_again(mending->daemon, mending->gpu, mending->restore))
+		one_restored(mending->restore);
+	sd_event_source_disable_unref(mending->again);
+	free(mending);
+	return 0;
+}
+
+/* Who was in the way may be gone in a moment. True: the start waits for another try. */
+static bool try_again(struct mending *mending, int code)
+{
+	const struct restore *restore = mending->restore;
+	uint64_t at_ns = mending->daemon->runtime[mending->gpu].vf_again_ns;
+
+	return restore && code == -EBUSY && at_ns < restore->until_ns &&
+	       sd_event_add_time(mending->daemon->loop, &mending->again, CLOCK_MONOTONIC,
+		       at_ns / 1000, 1000, on_again, mending) >= 0;
+}
+
 static void on_mended(void *context, const struct txn_result *result)
 {
 	struct mending *mending = context;
@@ -121,6 +150,8 @@ static void on_mended(void *context, const struct txn_result *result)
 		failed(daemon, mending->gpu, mending->is_restoring, result->text);
 	else
 		succeeded(daemon, mending->gpu, mending->is_restoring);
+	if (try_again(mending, result->code))
+		return;
 	if (mending->restore)
 		one_restored(mending->restore);
 	else
@@ -133,7 +164,7 @@ static void start(struct daemon *daemon, unsigned gpu, const struct step *steps,
 {
 	struct mending *mending = must_alloc(1, sizeof(*mending));
 
-	*mending = (struct mending){ daemon, gpu, is_restoring, restore };
+	*mending = (struct mending){ daemon, gpu, is_restoring, restore, NULL };
 	txn_start(daemon, is_restoring ? "VFs made again" : "VFs nobody needs", steps, n, NULL,
 		on_mended, mending);
 }
@@ -280,7 +311,7 @@ void vfs_restore(struct daemon *daemon, void (*done)(struct daemon *daemon))
 {
 	struct restore *restore = must_alloc(1, sizeof(*restore));
 
-	*restore = (struct restore){ daemon, done, 1 };
+	*restore = (struct restore){ daemon, done, 1, now_ns() + START_NS };
 	for (unsigned i = 0; i < daemon->n_gpus; i++)
 		if (may_mend(daemon, i) && is_owing(daemon, i) && make_again(daemon, i, restore))
 			restore->n_open++;

@@ -20,12 +20,16 @@
 #include <unistd.h>
 
 enum {
-	LOCK_TRIES = 5,
 	CLIENTS_NAMED = 3,
 	CLIENTS_MAX = 16,
 	HOUR_S = 3600,
 };
 #define HOUR_NS (HOUR_S * 1000000000ull)
+/* A client that only looks is soon gone: the lock is tried again after that long, later each time.
+ */
+#define LOCK_FIRST_NS	 (50 * 1000000ull)
+#define LOCK_PAUSE_NS	 (1000 * 1000000ull)
+#define LOCK_PATIENCE_NS (5000 * 1000000ull)
 
 static const char installed[] = "/usr/lib/nvidia/sriov-manage";
 
@@ -104,16 +108,23 @@ static int explain(
 		pf->pci, n ? "on" : "off", buf_text(output), status);
 }
 
+static void wait_for(uint64_t ns)
+{
+	const struct timespec time = { (time_t)(ns / 1000000000), (long)(ns % 1000000000) };
+
+	nanosleep(&time, NULL);
+}
+
 int vf_sriov_manage(const struct vf_pf *pf, uint32_t n, struct error *err)
 {
 	const struct order order = { pf->pci, n ? "-e" : "-d" };
-	const struct timespec second = { .tv_sec = 1 };
-	uint64_t until_ns = now_ns() + VF_DEADLINE_NS;
+	uint64_t began_ns = now_ns(), until_ns = began_ns + VF_DEADLINE_NS;
+	uint64_t pause_ns = LOCK_FIRST_NS;
 	AUTO_BUF what = { 0 };
 
 	buf_addf(&what, "sriov-manage turns the virtual functions of %s %s", pf->pci,
 		n ? "on" : "off");
-	for (unsigned i = 0;; i++) {
+	for (;; pause_ns = pause_ns * 2 < LOCK_PAUSE_NS ? pause_ns * 2 : LOCK_PAUSE_NS) {
 		AUTO_BUF output = { 0 };
 		int r = sysfs_run(
 			pf->pci, buf_text(&what), run, &order, until_ns - now_ns(), &output, err);
@@ -122,8 +133,8 @@ int vf_sriov_manage(const struct vf_pf *pf, uint32_t n, struct error *err)
 			return 0;
 		if (r < 0 || !strstr(buf_text(&output), "unbindLock"))
 			return explain(pf, n, r, &output, err);
-		if (i + 1 == LOCK_TRIES || now_ns() + second.tv_sec * 1000000000ull >= until_ns)
+		if (now_ns() + pause_ns > began_ns + LOCK_PATIENCE_NS)
 			return refuse_locked(pf, err);
-		nanosleep(&second, NULL);
+		wait_for(pause_ns);
 	}
 }

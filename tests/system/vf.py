@@ -4,6 +4,7 @@ NVIDIA's manager, virtual machines that hold what they were given, and reboots.
 """
 import contextlib
 import glob
+import json
 import os
 import random
 import shutil
@@ -285,6 +286,24 @@ def what_cannot_be_made_again_is_said_and_tried_again():
         node.wait_for(lambda: node.lease_named("web1")["reason"] is None, "it to be made again")
         equal(node.types(), types)
         equal(node.lease_named("web1")["binding"]["vf"]["pci"], lease["got"][0]["pci"])
+        node.release("web1")
+        node.check_clean()
+
+
+@claim
+def who_has_the_driver_open_at_the_start_is_waited_for():
+    with Host() as node:
+        node.vm("web1", profile="L40S-12Q")
+        types = node.types()
+        node.reboot(start=False)
+        client = subprocess.Popen([SIM, "hold", "--device", "0"], env=node.env)
+        node.children.append(client)
+        node.wait_for(lambda: str(client.pid) in json.dumps(node.state()), "it to have the GPU")
+        node.start(wait=False)
+        node.wait_for(lambda: "vf-restore-failed" in node.log(), "carved to meet it", 20)
+        end(client)
+        node.wait_for(node.answers, "carved to be ready", 20)
+        equal(node.types(), types)
         node.release("web1")
         node.check_clean()
 
@@ -583,7 +602,6 @@ class Walk:
         self.node.start()
 
     def wish(self, name):
-        import json
         profile = self.random.choice(["NVIDIA L40S-12Q", "NVIDIA L40S-24Q"])
         return json.dumps({"request": {"vm": True, "profile": profile, "wait": 0}, "wait_reply": 60,
                            "holder": {"kind": "vm", "name": name}})
