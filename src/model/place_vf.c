@@ -176,7 +176,8 @@ static bool is_only_leased(const struct gpu *gpu, const struct vf_offer *offer)
 	if (!vf_type_is_mig(&facts->type[offer->type]))
 		return false;
 	for (uint32_t i = 0; i < gpu->seen.n_instances; i++)
-		stay |= (uint32_t)(gpu->seen.instance[i].origin != SHARE_DYNAMIC) << i;
+		if (gpu->seen.instance[i].origin != SHARE_DYNAMIC)
+			stay |= UINT32_C(1) << i;
 	return find_instance(gpu, all_of(gpu) & ~stay, &facts->type[offer->type], &unused);
 }
 

@@ -94,8 +94,8 @@ void mps_change_of_fit(struct mps_change *change, const struct gpu *gpu,
 		}
 	}
 	for (unsigned i = 0; i < gpu->seen.n_instances; i++)
-		change->instance_goes |=
-			(uint32_t)(fit->fate[i] == FATE_GOES || fit->fate[i] == FATE_BLOCKS) << i;
+		if (fit->fate[i] == FATE_GOES || fit->fate[i] == FATE_BLOCKS)
+			change->instance_goes |= UINT32_C(1) << i;
 	/* Dynamic shares on instances that stay are in nobody's way. */
 	for (unsigned s = 0; s < gpu->n_mps; s++) {
 		change->stays[s] = !gpu->mps[s].is_pinned &&
