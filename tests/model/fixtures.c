@@ -321,8 +321,8 @@ void fixture_vfs_on(struct gpu *gpu, unsigned on, enum share_origin origin)
 			.placement = UINT32_MAX,
 			.gi = UINT32_MAX,
 		};
-		snprintf(vf->pci, sizeof(vf->pci), "0000:%02x:%02x.%u", 0x10 + gpu->index,
-			(i + 4) / 8, (i + 4) % 8);
+		snprintf(vf->pci, sizeof(vf->pci), "0000:%02x:%02x.%u", (0x10 + gpu->index) & 0xff,
+			(i + 4) / 8 & 0x1f, (i + 4) % 8);
 	}
 }
 

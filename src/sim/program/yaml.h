@@ -20,7 +20,7 @@ void yaml_done(struct yaml *yaml);
 
 /* -EINVAL, with the sentence and the place of the node (NULL: the file as a whole). */
 int yaml_fail(const struct yaml *yaml, struct fy_node *at, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
+	__attribute__((format(printf, 3, 4), nonnull(3)));
 
 /* The value of a key, NULL if it is not there. */
 struct fy_node *yaml_get(struct fy_node *mapping, const char *key);
