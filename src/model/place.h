@@ -19,7 +19,7 @@ enum place_how {
 	PLACE_WHOLE,  /* the whole GPU, which is not in MIG mode */
 	PLACE_MPS,    /* `mps`: a pinned share that is idle (its number is one of the GPU's), or one
 			 that is made for it (number 0) */
-	PLACE_VF,     /* VF number `vf`, set to `vf_setup`; what is done before: vf_count, vf_mix */
+	PLACE_VF,     /* VF number `vf`, set to `vf_setup`; what is done before: vf_count */
 };
 
 struct placement {
@@ -36,7 +36,6 @@ struct placement {
 	struct vf_setup vf_setup;
 	bool makes_instance; /* PLACE_VF: an instance of `profile` at `start` is made for it */
 	uint32_t vf_count;   /* PLACE_VF: so many VFs have to be turned on first; 0: they are on */
-	bool vf_mix;	     /* PLACE_VF: sizes have to be mixed first */
 	struct mps_share mps;
 	uint32_t stop_uid; /* PLACE_MPS: the idle server of this tenant must go first ... */
 	bool stops_server; /* ... if this is set */

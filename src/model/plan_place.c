@@ -64,8 +64,6 @@ static unsigned add_vf(
 	if (placement->makes_instance)
 		ret_step[n++] =
 			step_create_of(gpu, placement->profile, placement->start, SHARE_DYNAMIC);
-	if (placement->vf_mix)
-		ret_step[n++] = step_vf_mix_of(gpu, true);
 	if (!there || !vf_setup_is(&there->setup, &placement->vf_setup))
 		ret_step[n++] = step_vf_set_of(
 			gpu, UINT64_C(1) << placement->vf, &placement->vf_setup, SHARE_DYNAMIC);
