@@ -152,7 +152,9 @@ void acquire_remarks(const struct invocation *invocation, const json_t *lease)
 
 	if (invocation->request.explain && *json_text(lease, "why"))
 		say_lines(json_text(lease, "why"));
-	if (json_flag(lease, "fenced"))
+	/* VFIO keeps a virtual machine to what it has. */
+	if (json_flag(lease, "fenced") ||
+		text_eq(json_text(json_object_get(lease, "holder"), "kind"), "vm"))
 		return;
 	buf_addf(&warning, "warning: lease %s: %s", json_text(lease, "id"),
 		*fence_text ? fence_text : "not fenced");

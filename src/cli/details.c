@@ -175,7 +175,9 @@ void share_details(
 			json_number(share, "compute"));
 	enforcer_lines(share, node, terminal, out);
 	detail_line(terminal, out, "uuid", "%s", json_text(share, "uuid"));
-	detail_line(terminal, out, "origin", "%s", json_text(share, "origin"));
+	detail_line(terminal, out, "origin", "%s",
+		json_is_null(json_object_get(share, "origin")) ? "none: it is free"
+							       : json_text(share, "origin"));
 	detail_line(terminal, out, "lease", "%s",
 		*json_text(share, "lease") ? json_text(share, "lease") : "none");
 	detail_line(terminal, out, "in use", "%s", json_flag(share, "has_users") ? "yes" : "no");

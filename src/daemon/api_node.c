@@ -79,7 +79,7 @@ void api_get_share(struct call *call)
 	int ci;
 
 	if (gpu_find(daemon->gpus, daemon->n_gpus, call->arg, &gpu, NULL) == 0 &&
-		daemon->gpus[gpu].whole_allowed) {
+		daemon->gpus[gpu].whole_allowed && !vf_any_on(&daemon->gpus[gpu])) {
 		share = render_share(daemon, gpu, NULL, NULL);
 	} else if (share_is_mps_name(call->arg)) {
 		if (share_find_mps(daemon->gpus, daemon->n_gpus, call->arg, &gpu, &instance, &err) <

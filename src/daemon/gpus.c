@@ -78,8 +78,7 @@ void gpu_rebuild(struct daemon *daemon, unsigned index)
 	mps_show(daemon, index);
 	vfs_show(daemon, index);
 	leases_mark(daemon, index);
-	gpu->whole_allowed = !gpu->seen.mig_on && !gpu->seen.mig_pending && runtime->mps.n == 0 &&
-			     !vf_any_on(gpu);
+	gpu->whole_allowed = !gpu->seen.mig_on && !gpu->seen.mig_pending && runtime->mps.n == 0;
 	gpu->whole_in_use = !gpu->seen.mig_on && gpu->seen.n_processes > 0;
 }
 

@@ -214,7 +214,7 @@ json_t *render_shares(struct daemon *daemon, const struct peer *peer)
 	for (unsigned g = 0; g < daemon->n_gpus; g++) {
 		const struct gpu *gpu = &daemon->gpus[g];
 
-		if (gpu->whole_allowed && gpu->n_mps == 0)
+		if (gpu->whole_allowed && gpu->n_mps == 0 && !vf_any_on(gpu))
 			json_array_append_new(list, render_share(daemon, g, NULL, NULL));
 		for (unsigned i = 0; i < gpu->seen.n_instances; i++)
 			for (unsigned c = 0; c < gpu->seen.instance[i].n_ci; c++)

@@ -104,14 +104,14 @@ json_t *render_vf_share(
 	const struct vf_type *type = type_of(gpu, &vf->setup);
 	char name[SHARE_NAME_MAX];
 
-	return json_pack("{s:s, s:i, s:s, s:o, s:n, s:n, s:I, s:n, s:n, s:s, s:s, s:o, s:b, s:o, "
+	return json_pack("{s:s, s:i, s:s, s:o, s:n, s:n, s:I, s:n, s:n, s:s, s:o, s:o, s:b, s:o, "
 			 "s:o}",
 		"id", vf_share_name(gpu, vf, name), "gpu", (int)index, "mechanism", "vf", "profile",
 		type ? json_string(type->name) : json_null(), "start", "size", "memory",
 		(json_int_t)vf_memory(gpu, &vf->setup), "compute", "slices", "uuid", "", "origin",
-		origin_names[vf->origin], "lease",
-		vf->lease ? json_sprintf("L%" PRIu64, vf->lease) : json_null(), "has_users",
-		vf->user != 0, "enforced_by", render_enforcers(gpu, vf), "vf",
+		vf_setup_is_free(&vf->setup) ? json_null() : json_string(origin_names[vf->origin]),
+		"lease", vf->lease ? json_sprintf("L%" PRIu64, vf->lease) : json_null(),
+		"has_users", vf->user != 0, "enforced_by", render_enforcers(gpu, vf), "vf",
 		render_details(daemon, gpu, vf, peer));
 }
 

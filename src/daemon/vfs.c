@@ -225,8 +225,10 @@ int vfs_adopt(struct daemon *daemon, unsigned gpu, unsigned at, struct error *er
 	if (daemon->runtime[gpu].txn)
 		return error_set(
 			err, -EBUSY, "GPU %u is being changed: try again in a moment", gpu);
-	if (vf->origin != SHARE_FOREIGN)
+	if (vf->origin == SHARE_PINNED)
 		return 0;
+	if (vf->origin == SHARE_DYNAMIC)
+		return error_set(err, -EEXIST, "%s is Carve's already, made for a lease", name);
 	put_entry(intent_of(daemon, gpu), &view->facts.vf, vf->number, &vf->setup, SHARE_PINNED);
 	vfs_keep(daemon, gpu);
 	return 0;

@@ -546,6 +546,58 @@ def a_client_of_the_driver_that_keeps_the_vfs_from_being_made_is_in_nobodys_book
 
 
 @claim
+def an_idle_server_of_mps_makes_room_for_a_virtual_machine_at_once():
+    with Host(config=CONFIG + "mps: {idle: 1h}\n") as node:
+        done = node.carve("run", "--mechanism", "mps", "--memory", "2G", "--gpu", "0", "--", "true")
+        equal(done.returncode, 0)
+        lease = node.vm("web1", profile="L40S-12Q", gpu="0", wait=60)["lease"]
+        equal((lease["state"], lease["got"][0]["share"]), ("active", "0:vf0"))
+        node.release("web1")
+        node.check_clean()
+
+
+@claim
+def others_wait_for_a_gpu_whose_vfs_are_on_for_leases_and_get_it_when_they_end():
+    with Host() as node:
+        node.vm("web1", profile="L40S-12Q", gpu="0")
+        # Elsewhere there is room at once, and the GPU is no share as a whole meanwhile.
+        equal(node.carve("run", "--mechanism", "whole", "--no-wait", "--", "true").returncode, 0)
+        equal(node.get("/v1/shares/0").status, 404)
+        waits = [node.spawn("run", "--mechanism", how, "--gpu", "0", *more, "--", "true")
+                 for how, more in (("whole", ()), ("mps", ("--memory", "2G")))]
+        node.wait_for(lambda: [l["state"] for l in node.leases().values()].count("queued") == 2, "both to wait")
+        node.release("web1")
+        equal([child.wait(60) for child in waits], [0, 0])
+        node.check_clean()
+
+
+@claim
+def a_virtual_machine_that_waits_gets_its_turn():
+    with Host() as node:
+        node.vm("web1", profile="L40S-48Q", gpu="0")
+        node.post("/v1/leases", {"request": {"vm": True, "gpu": "0", "profile": "L40S-24Q", "wait": 60},
+                                 "holder": {"kind": "vm", "name": "web2"}, "wait_reply": 0})
+        equal(node.lease_named("web2")["state"], "queued")
+        node.release("web1")
+        node.wait_for(lambda: node.lease_named("web2")["state"] == "active", "its turn")
+        node.release("web2")
+        node.check_clean()
+
+
+@claim
+def a_free_vf_and_one_that_a_lease_made_have_nothing_to_adopt():
+    with Host() as node:
+        node.vm("web1", profile="L40S-12Q", gpu="0")
+        equal(node.get("/v1/shares/0:vf5")["share"]["origin"], None)
+        true("none: it is free" in node.carve("show", "0:vf5").stdout, "a free VF is shown as one")
+        for share, why in (("0:vf5", "is free"), ("0:vf0", "is Carve's already")):
+            answer = node.post("/v1/shares/%s/adopt" % share)
+            equal((answer.status, why in str(answer["error"])), (409, True))
+        node.release("web1")
+        node.check_clean()
+
+
+@claim
 def a_tenant_releases_his_own_and_no_other():
     if not is_root():
         raise Skip("becoming another user takes root")
