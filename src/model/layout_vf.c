@@ -151,6 +151,14 @@ static int take_count(struct vf_want *want)
 	unsigned needed = count_needed(asked), on = want->gpu->seen.vfs.count;
 	unsigned count = asked->has_vf_count ? asked->vf_count : needed;
 
+	for (unsigned i = 0; i < asked->n_vfs; i++)
+		if (asked->vf[i].number >= 0 && (unsigned)asked->vf[i].number >= facts->total &&
+			(unsigned)asked->vf[i].number >= on)
+			return yaml_error(asked->vf[i].node, want->reader->err, -EINVAL,
+				"there is no virtual function %d: GPU %u (%s) can have %u, counted "
+				"from 0",
+				asked->vf[i].number, want->gpu->index, want->gpu->facts.product,
+				facts->total);
 	if (count > facts->total && count > on)
 		return refuse_count(want, count);
 	if (asked->has_vf_count && needed > count)
@@ -191,6 +199,23 @@ static int take_sizes(struct vf_want *want)
 	return 0;
 }
 
+/* Not one more of the type has room: which types have? */
+static int refuse_type(
+	struct vf_want *want, const struct asked_vf *line, int type, const struct vf_room *room)
+{
+	const struct vf_facts *facts = &want->gpu->facts.vf;
+	AUTO_BUF fits = { 0 };
+
+	for (uint32_t t = 0; t < facts->n_types; t++)
+		if (vf_room_for(room, t))
+			buf_addf(&fits, "%s%s", fits.length ? ", " : "", facts->type[t].name);
+	return yaml_error(line->node, want->reader->err, -EINVAL,
+		"%s has no room on GPU %u (%s) beside the others%s; what fits: %s",
+		facts->type[type].name, want->gpu->index, want->gpu->facts.product,
+		want->wanted->vf_mix ? ", with sizes mixed" : "",
+		fits.length ? buf_text(&fits) : "nothing");
+}
+
 static int refuse_room(
 	struct vf_want *want, const struct asked_vf *line, int type, const struct vf_room *room)
 {
@@ -204,6 +229,8 @@ static int refuse_room(
 			line->count, size_text(vf_room_memory(room), size), want->gpu->index,
 			want->gpu->facts.product);
 	left = vf_room_for(room, (unsigned)type);
+	if (left == 0)
+		return refuse_type(want, line, type, room);
 	return yaml_error(line->node, want->reader->err, -EINVAL,
 		"%u of %s are too many: GPU %u (%s) has room for %u%s", line->count,
 		want->gpu->facts.vf.type[type].name, want->gpu->index, want->gpu->facts.product,

@@ -68,6 +68,20 @@ static void say_holders(const struct gpu *gpu, struct buf *text)
 		buf_addf(text, " and %u more", n - NAMED_MAX);
 }
 
+/* Another size would have room, were sizes mixed: not while there are vGPUs. */
+static void say_mixing(const struct gpu *gpu, const struct vf_offer *offer, struct buf *text)
+{
+	const struct vf_facts *facts = &gpu->facts.vf;
+	struct vf_room room;
+
+	if (!facts->may_mix || gpu->seen.vfs.is_mixed || vf_type_is_mig(&facts->type[offer->type]))
+		return;
+	vf_room_of(&room, gpu);
+	if (room.n_sized && room.size != facts->type[offer->type].memory_bytes)
+		buf_add(text, " (several sizes at once are for a layout to say, while no vGPU is "
+			      "there)");
+}
+
 /* "GPU 0 has 0:vf0 (...) of lease L3; beside them fit ...". */
 static void say_full(const struct gpu *gpu, const struct vf_offer *offer, struct buf *text)
 {
@@ -85,6 +99,7 @@ static void say_full(const struct gpu *gpu, const struct vf_offer *offer, struct
 	if (room.n_free && offer->type >= 0) {
 		buf_add(text, "; what fits beside them: ");
 		say_types(gpu, true, text);
+		say_mixing(gpu, offer, text);
 	} else if (room.n_free && offer->setup.memory_bytes) {
 		buf_addf(text, "; %s are left", size_text(vf_room_memory(&room), size));
 	}
@@ -274,6 +289,20 @@ static void say_bar(struct wish *wish, unsigned g, const struct vf_offer *offer,
 		say_never(wish, g, offer, text);
 }
 
+/* What a product cannot is said of one GPU of it, not of each. */
+static bool is_said_of_another(const struct wish *wish, unsigned g, const struct vf_offer *offers)
+{
+	const struct gpu *gpus = wish->gpus;
+
+	if (offers[g].bar < VF_BAR_ISOLATION || offers[g].bar > VF_BAR_NO_SIZES)
+		return false;
+	for (unsigned i = 0; i < g; i++)
+		if (offers[i].bar == offers[g].bar && gpus[i].seen.mig_on == gpus[g].seen.mig_on &&
+			text_eq(gpus[i].facts.product, gpus[g].facts.product))
+			return true;
+	return false;
+}
+
 int vf_refuse(struct wish *wish, const struct vf_offer *offers, struct error *err)
 {
 	enum vf_bar nearest = VF_BAR_N;
@@ -290,6 +319,8 @@ int vf_refuse(struct wish *wish, const struct vf_offer *offers, struct error *er
 		bool is_busy = vf_bar_is_for_now(offers[g].bar);
 
 		if (vf_bar_is_for_now(nearest) ? !is_busy : offers[g].bar != nearest)
+			continue;
+		if (is_said_of_another(wish, g, offers))
 			continue;
 		if (said++ == 4)
 			break;

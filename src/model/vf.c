@@ -6,6 +6,7 @@
 #include "model/gpu.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <strings.h>
 
@@ -114,10 +115,38 @@ int vf_type_find(const struct vf_facts *facts, const char *name)
 	return -1;
 }
 
+/* The same but for the number before the series' letter: how far are the numbers apart? */
+static unsigned sizes_apart(const char *a, const char *b)
+{
+	const char *size_a = strrchr(a, '-'), *size_b = strrchr(b, '-');
+	unsigned long n_a, n_b;
+	char *end_a, *end_b;
+
+	if (!size_a || !size_b || size_a - a != size_b - b ||
+		strncasecmp(a, b, (size_t)(size_a - a)) != 0)
+		return UINT_MAX;
+	n_a = strtoul(size_a + 1, &end_a, 10);
+	n_b = strtoul(size_b + 1, &end_b, 10);
+	if (end_a == size_a + 1 || strcasecmp(end_a, end_b) != 0)
+		return UINT_MAX;
+	return (unsigned)(n_a > n_b ? n_a - n_b : n_b - n_a);
+}
+
 const char *vf_type_nearest(const struct vf_facts *facts, const char *name)
 {
-	const char *names[VF_TYPES_MAX], *nearest;
+	const char *names[VF_TYPES_MAX], *nearest = NULL;
+	unsigned least = UINT_MAX;
 
+	for (uint32_t i = 0; i < facts->n_types; i++) {
+		unsigned apart = sizes_apart(bare_name(name), bare_name(facts->type[i].name));
+
+		if (apart >= least)
+			continue;
+		least = apart;
+		nearest = facts->type[i].name;
+	}
+	if (nearest)
+		return nearest;
 	for (uint32_t i = 0; i < facts->n_types; i++)
 		names[i] = bare_name(facts->type[i].name);
 	nearest = text_nearest(bare_name(name), names, facts->n_types);

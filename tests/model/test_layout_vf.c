@@ -169,7 +169,11 @@ TEST(errors_say_where_and_what)
 			"20 virtual functions are too many: GPU 0 (NVIDIA H200) can "
 			"have 16" },
 		{ "{gpus: [0], vf: [{type: H200X-35C, vf: 16}]}",
-			"17 virtual functions are too many" },
+			"there is no virtual function 16: GPU 0 (NVIDIA H200) can have 16, "
+			"counted from 0" },
+		{ "{gpus: [0], vf: [{type: H200X-35C, count: 3}, {type: H200X-70C}]}",
+			"NVIDIA H200X-70C has no room on GPU 0 (NVIDIA H200) beside the others, "
+			"with sizes mixed; what fits: NVIDIA H200X-17C, NVIDIA H200X-35C" },
 		{ "{gpus: [2], vfs: 12}", "can have 7 now, though the hardware could have 63" },
 		{ "{gpus: [2], vfs: 2, vf: [{count: 3}]}", "'vfs: 2' are too few for the 3" },
 		{ "{gpus: [2], vf: [{type: H200X-35C}]}", "have no types: leave type out" },

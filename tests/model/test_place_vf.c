@@ -164,6 +164,10 @@ TEST(a_full_gpu_says_who_has_it_and_what_fits)
 		"GPU 0 has 0:vf0 (NVIDIA H200X-70C) of lease L3; what fits beside them: NVIDIA "
 		"H200X-70C",
 		1, "memory", "35G");
+	CHECK(strstr(err.text, "several sizes at once are for a layout to say"));
+	gpus[0].facts.vf.may_mix = false;
+	REFUSES(PLACE_E_NO_ROOM, "H200X-70C", 1, "memory", "35G");
+	CHECK(!strstr(err.text, "several sizes"));
 	vf->origin = SHARE_PINNED;
 	vf->lease = 0;
 	REFUSES(PLACE_E_NEVER, "0:vf0 (NVIDIA H200X-70C), pinned", 1, "profile", "H200X-35C");
@@ -187,8 +191,21 @@ TEST(a_request_without_a_type_is_told_which_there_are)
 		"gpu", "0");
 	CHECK(strstr(err.text, "NVIDIA H200X-17C, NVIDIA H200X-35C"));
 	REFUSES(PLACE_E_NEVER, "did you mean NVIDIA H200X-35C?", 1, "profile", "NVIDIA H200X-36C");
+	/* 12 is nearer to 17 than a number that has one digit less. */
+	REFUSES(PLACE_E_NEVER, "did you mean NVIDIA H200X-17C?", 1, "profile", "h200x-12c");
 	REFUSES(PLACE_E_NEVER, "has no type of vGPU 'GRID T4-16Q': it has", 1, "profile",
 		"GRID T4-16Q");
+}
+
+TEST(what_a_product_has_not_is_said_once)
+{
+	const char *first;
+
+	h200(0, 16, false);
+	h200(1, 0, false);
+	REFUSES(PLACE_E_NEVER, "GPU 0 (NVIDIA H200)", 2, "profile", "T4-16Q");
+	first = strstr(err.text, "has no type of vGPU");
+	CHECK(first && !strstr(first + 1, "has no type of vGPU"));
 }
 
 TEST(a_type_backed_by_mig_goes_into_an_instance_or_gets_one)
@@ -370,7 +387,8 @@ TEST(the_choice_is_explained)
 		"GPU 1: 1:vf1 is free, as NVIDIA H200X-35C with 35Gi; 2 more have room behind it  "
 		"<- chosen\n"
 		"GPU 2: GPU 2 has 2:vf0 (NVIDIA H200X-70C) of lease L2; what fits beside them: "
-		"NVIDIA H200X-70C");
+		"NVIDIA H200X-70C (several sizes at once are for a layout to say, while no vGPU is "
+		"there)");
 }
 
 TEST_MAIN()
