@@ -81,7 +81,7 @@ static void add_share_notes(struct buf *buf, const json_t *share)
 	const json_t *vf = json_object_get(share, "vf"), *group = json_object_get(vf, "group");
 	const char *id = json_text(share, "id");
 
-	if (*json_text(vf, "owner"))
+	if (*json_text(vf, "owner") && text_eq(json_text(share, "origin"), "foreign"))
 		buf_addf(buf, "%s is left alone: it belongs to %s\n", id, json_text(vf, "owner"));
 	else if (json_is_null(group))
 		buf_addf(buf,

@@ -4,12 +4,14 @@
  * kernel: sriov_numvfs is not read, because whoever changes it has it locked for as long as a
  * virtual machine holds a VF.
  */
+#include "base/cleanup.h"
 #include "base/error.h"
 #include "base/text.h"
 #include "driver/pci_sriov.h"
 #include "driver/vf_kind.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 static const struct vf_kind_ops *const kinds[VF_KIND_N] = {
 	[VF_KIND_GENERIC] = &vf_generic,
@@ -82,6 +84,30 @@ void vf_facts_read(const char *pci, struct nvml_gpu *nvml, struct gpu_facts *fac
 		kinds[vf->kind]->facts(&pf, vf, ret_capability);
 }
 
+/* The addresses that VFs will have, by the specification of SR-IOV. */
+static void find_claims(const char *pci, uint32_t total, struct vfs_seen *vfs)
+{
+	AUTO_FREE struct vfs_seen *later = must_alloc(1, sizeof(*later));
+	uint64_t offset, stride;
+	unsigned domain, bus, slot, function;
+
+	if (vf_read_number(pci, "sriov_offset", &offset) < 0 ||
+		vf_read_number(pci, "sriov_stride", &stride) < 0 ||
+		sscanf(pci, "%x:%x:%x.%x", &domain, &bus, &slot, &function) != 4)
+		return;
+	for (uint32_t i = 0; i < total && i < VFS_MAX; i++) {
+		uint64_t id = (bus << 8 | slot << 3 | function) + offset + i * stride;
+
+		snprintf(later->vf[i].pci, sizeof(later->vf[i].pci), "%04x:%02x:%02x.%x",
+			domain & 0xffff, (unsigned)(id >> 8 & 0xff), (unsigned)(id >> 3 & 0x1f),
+			(unsigned)(id & 7));
+		later->n++;
+	}
+	vf_find_owners(later);
+	for (uint32_t i = 0; i < later->n; i++)
+		vfs->claimed |= (uint64_t)(later->vf[i].owner[0] != '\0') << i;
+}
+
 int vf_look(const char *pci, struct nvml_gpu *nvml, const struct gpu_facts *facts,
 	struct gpu_seen *seen, struct error *err)
 {
@@ -109,6 +135,8 @@ int vf_look(const char *pci, struct nvml_gpu *nvml, const struct gpu_facts *fact
 	if (vfs->n) {
 		vf_find_users(vfs);
 		vf_find_owners(vfs);
+	} else {
+		find_claims(pci, facts->vf.total, vfs);
 	}
 	return 0;
 }

@@ -293,6 +293,10 @@ static enum vf_bar judge_off(const struct gpu *gpu, struct vf_offer *offer)
 	if (gpu->whole_in_use || gpu->seen.n_processes || gpu->n_mps_servers ||
 		gpu->seen.mig_on != gpu->seen.mig_pending)
 		return VF_BAR_IN_USE;
+	while (placement->vf < facts->total && (gpu->seen.vfs.claimed >> placement->vf & 1))
+		placement->vf++;
+	if (placement->vf == facts->total)
+		return VF_BAR_KEPT;
 	placement->vf_count = facts->total;
 	placement->evict = evictable_of(gpu);
 	if (offer->type >= 0 && vf_type_is_mig(&facts->type[offer->type])) {

@@ -10,11 +10,13 @@
 
 #include <errno.h>
 
-/* Not Carve's to change: nobody's but its owner's. */
+/* Not Carve's to change: nobody's but its owner's. That a virtual machine's manager names a VF that
+ * Carve set up is how it is handed over. */
 static bool is_foreign(const struct vf *vf)
 {
-	return vf->owner[0] ||
-	       (vf->origin == SHARE_FOREIGN && !vf_setup_is_free(&vf->setup) && !vf->lease);
+	if (vf_setup_is_free(&vf->setup))
+		return vf->owner[0] && !vf->lease;
+	return vf->origin == SHARE_FOREIGN && !vf->lease;
 }
 
 static bool is_held(const struct vf *vf)
@@ -217,7 +219,7 @@ static bool add_new(struct vf_change *change, struct vf_room *room, const struct
  * packed in order. */
 static bool find_room(struct vf_change *change, const struct wants *wants, const struct fit *fit)
 {
-	uint64_t taken = change->stays, done = 0;
+	uint64_t taken = change->stays | change->gpu->seen.vfs.claimed, done = 0;
 	struct vf_room room;
 
 	room_begin(change, wants, fit, &room);

@@ -40,7 +40,14 @@ static bool is_as_meant(const struct vf *vf, const struct vf_setup *setup)
 	return setup->type ? seen.type == setup->type : vf_setup_is(&seen, setup);
 }
 
-/* What VF i of the intent is to be set to; false, with a blocker, if that cannot be. */
+/* The types come with the VFs, and are known in the next plan. */
+static bool has_no_types_yet(const struct gpu *gpu)
+{
+	return gpu->facts.vf.types_from_vfs &&
+	       (!vf_any_on(gpu) || vf_types_are_unknown(&gpu->facts.vf));
+}
+
+/* What VF i of the intent is to be set to; false if that cannot be, with a blocker, or not yet. */
 static bool take_vf(struct again *again, unsigned i)
 {
 	const struct gpu *gpu = again->gpu;
@@ -53,6 +60,8 @@ static bool take_vf(struct again *again, unsigned i)
 	*setup = intent->vf[i].setup;
 	if (intent->vf[i].type[0]) {
 		t = vf_type_find(&gpu->facts.vf, intent->vf[i].type);
+		if (t < 0 && has_no_types_yet(gpu))
+			return false;
 		if (t < 0) {
 			block(again, i, "the driver has no such type any more");
 			return false;
@@ -62,8 +71,9 @@ static bool take_vf(struct again *again, unsigned i)
 	}
 	if (vf && is_as_meant(vf, setup))
 		return false;
-	/* a lease that has it waits for just this */
-	if (!vf || (vf_setup_is_free(&vf->setup) && !vf->user && !vf->owner[0]))
+	/* a lease that has it waits for just this; the manager of its virtual machine may name it
+	 */
+	if (!vf || (vf_setup_is_free(&vf->setup) && !vf->user))
 		return true;
 	buf_add(&why, "somebody else has set it up");
 	vf_say_user(vf, &why);

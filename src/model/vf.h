@@ -112,6 +112,8 @@ struct vfs_seen {
 						      the driver says (has_creatable) */
 	uint32_t n;	       /* == count, unless they are just coming or going */
 	struct vf vf[VFS_MAX]; /* by number */
+	uint64_t claimed;      /* while they are off: bit i: another tool says that the VF that i
+				  will be is its own */
 	/* Not seen but decided: */
 	uint8_t origin; /* enum share_origin: who turned the VFs on; while count is not 0 */
 };

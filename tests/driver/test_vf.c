@@ -213,6 +213,16 @@ TEST(other_tools_claims_are_read)
 	CHECK_TEXT(seen.vfs.vf[2].owner, "driverctl");
 }
 
+TEST(claims_are_read_while_virtual_functions_are_off)
+{
+	make("0x8086\n", "xe", 0);
+	tree_put(PCI GPU "/sriov_offset", "1\n");
+	tree_put(PCI GPU "/sriov_stride", "1\n");
+	tree_put("/etc/driverctl.d/pci-0000:03:00.3", "vfio-pci\n");
+	look();
+	CHECK_EQ(seen.vfs.claimed, 1 << 2);
+}
+
 TEST(whoever_has_a_vf_open_is_found_with_its_virtual_machine)
 {
 	struct error err = ERROR_NONE;

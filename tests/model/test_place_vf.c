@@ -138,6 +138,16 @@ TEST(virtual_functions_that_are_on_come_before_those_that_are_off)
 	CHECK_TEXT(text[1], "make VF 0 NVIDIA H200X-35C");
 }
 
+TEST(a_virtual_function_that_another_tool_waits_for_is_not_taken)
+{
+	h200(0, 0, false);
+	gpus[0].seen.vfs.claimed = 5;
+	CHECK_EQ(PLACES(1, "memory", "35G"), 0);
+	CHECK_EQ(at.vf, 1);
+	gpus[0].seen.vfs.claimed = UINT64_MAX;
+	CHECK(PLACES(1, "memory", "35G") != 0);
+}
+
 TEST(virtual_functions_are_turned_on_only_where_nobody_is)
 {
 	h200(0, 0, false);

@@ -168,6 +168,9 @@ TEST(who_has_a_virtual_function_is_in_the_way_of_a_change_of_the_count)
 	BLOCKS("vf: [{type: H200X-35C, vf: 3}]", 3,
 		"0:vf3 (NVIDIA H200X-35C) must go to make room for the layout's: it is of libvirt "
 		"domain web1");
+	/* Carve's own is no less Carve's for being handed over. */
+	vf->origin = SHARE_PINNED;
+	PLANS("vf: [{type: H200X-35C, vf: 3}]", "");
 }
 
 TEST(another_count_goes_through_none)

@@ -98,6 +98,16 @@ class Host(Node):
         self.wait_for(has_it_open, "a virtual machine to have %s" % pci)
         return child
 
+    def define(self, domain, pci):
+        """A libvirt domain that has the VF in its definition."""
+        directory = self.root + "/etc/libvirt/qemu"
+        os.makedirs(directory, exist_ok=True)
+        bus, slot, function = pci.replace(".", ":").split(":")[1:]
+        with open("%s/%s.xml" % (directory, domain), "w", encoding="ascii") as file:
+            file.write("<domain><devices><hostdev mode='subsystem' type='pci'><source><address domain='0x0000' "
+                       "bus='0x%s' slot='0x%s' function='0x%s'/></source></hostdev></devices></domain>"
+                       % (bus, slot, function))
+
     def manage(self, *arguments):
         return self.sim("sriov-manage", *arguments)
 
@@ -595,6 +605,30 @@ def a_free_vf_and_one_that_a_lease_made_have_nothing_to_adopt():
             equal((answer.status, why in str(answer["error"])), (409, True))
         node.release("web1")
         node.check_clean()
+
+
+@claim
+def a_vf_that_a_libvirt_domain_was_given_is_still_carves_and_comes_again():
+    with Host() as node:
+        got = node.vm("web1", profile="L40S-12Q", gpu="0")["lease"]["got"][0]
+        node.define("web1", got["pci"])
+        node.wait_for(lambda: node.shares()["0:vf0"]["vf"]["owner"] == "libvirt domain web1", "libvirt's to be seen")
+        true("left alone" not in node.carve("list").stdout, "it is Carve's")
+        layout = "version: carve/v1\nlayouts:\n  a:\n  - gpus: [0]\n    vf: [{type: L40S-12Q, count: 2}]\n"
+        equal(apply(node, layout)["operation"]["state"], "done")
+        equal(len(node.types()), 2)
+        node.reboot()
+        equal((node.lease_named("web1")["state"], node.lease_named("web1")["reason"]), ("active", None))
+        equal(node.types()[got["pci"]], node.type_id("NVIDIA L40S-12Q"))
+
+
+@claim
+def a_vf_that_a_libvirt_domain_names_goes_to_nobody_else_also_while_vfs_are_off():
+    with Host(start=False) as node:
+        node.define("db", "0000:41:00.4")
+        node.start()
+        equal(node.vm("web1", profile="L40S-12Q", gpu="0")["lease"]["got"][0]["share"], "0:vf1")
+        node.release("web1")
 
 
 @claim
