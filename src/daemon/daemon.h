@@ -64,7 +64,7 @@ struct daemon {
 	struct worker *mps_finder;
 	bool mps_finding;
 
-	struct list alone;		  /* steps that are done alone, in line */
+	struct list alone;	  /* steps that are done alone, in line */
 	sd_event_source *vf_soon; /* sees to the VFs in a later round of the loop; NULL: never asked
 				     for */
 	struct guard *guard;

@@ -35,8 +35,8 @@ uint32_t vfs_owing(const struct daemon *daemon);
 /* Why they could not be made again last time; NULL. */
 const char *vfs_why(const struct daemon *daemon, unsigned gpu);
 
-/* At the start: makes again what is owed, on all GPUs at the same time; `done` is called once that
- * has been tried. */
+/* At the start: makes again what is owed, on all GPUs at the same time (NVIDIA's take turns where
+ * they must: daemon/alone.h); `done` is called once that is done, or cannot be done now. */
 void vfs_restore(struct daemon *daemon, void (*done)(struct daemon *daemon));
 /* Makes again what is owed on the GPU, or lets go what nobody needs; a failure is tried again
  * later. */
