@@ -124,6 +124,7 @@ static void take_facts(struct daemon *daemon, unsigned index, const struct work_
 
 	gpu->facts = answer->facts.facts;
 	memcpy(gpu->capability, answer->facts.capability, sizeof(gpu->capability));
+	vfs_keep_types(daemon, index);
 	daemon->runtime[index].has_facts = true;
 	if (!is_known) {
 		ledger_gpu_put(daemon->ledger, gpu->facts.pci, gpu->facts.uuid);
@@ -187,7 +188,7 @@ static void on_look(void *context, const struct work_answer *answer)
 		unleased_update(daemon);
 		gpu_look_facts(daemon, gpu);
 	}
-	if (!runtime->txn) {
+	if (!runtime->txn && daemon->is_restored) {
 		forget_absent(daemon, gpu);
 		leases_check_shares(daemon, gpu);
 		vfs_mend(daemon, gpu);

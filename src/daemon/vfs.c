@@ -60,8 +60,8 @@ static int entry_of(const struct vf_intent *intent, uint32_t number)
 	return -1;
 }
 
-/* By the type's name: its id is another with another driver. The rest of a setup may be changed
- * while it is used, and is not what tells one VF from another. */
+/* By the type's name, where it was known: its id is another with another driver. The rest of a
+ * setup may be changed while it is used, and is not what tells one VF from another. */
 static bool is_as_meant(
 	const struct gpu *gpu, const struct vf_intent *intent, int at, const struct vf *vf)
 {
@@ -71,7 +71,7 @@ static bool is_as_meant(
 	if (vf_setup_is_free(&vf->setup) || vf->setup.is_for_vm != meant->is_for_vm ||
 		vf->setup.memory_bytes != meant->memory_bytes)
 		return false;
-	if (t < 0)
+	if (t < 0 || !intent->vf[at].type[0])
 		return vf->setup.type == meant->type;
 	return text_eq(gpu->facts.vf.type[t].name, intent->vf[at].type);
 }

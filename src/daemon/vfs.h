@@ -15,6 +15,9 @@ struct error;
 
 /* Once the GPU's uuid is known: reads its intent, which must be of this board in this slot. */
 void vfs_recall(struct daemon *daemon, unsigned gpu);
+/* New facts know the types that VFs told before, too: written down, as VFs that are off tell none.
+ */
+void vfs_keep_types(struct daemon *daemon, unsigned gpu);
 /* Marks in the view whose the VFs are (gpu_rebuild calls it). */
 void vfs_show(struct daemon *daemon, unsigned gpu);
 /* A step of VFs has been done: the intent is what it made. Kept by vfs_keep. */

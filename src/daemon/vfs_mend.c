@@ -37,6 +37,7 @@ struct restore {
 	void (*done)(struct daemon *daemon);
 	unsigned n_open;
 	uint64_t until_ns;
+	uint32_t went_on; /* GPUs whose VFs had to be on before it was known what they are to be */
 };
 
 /* It is not there, or free: what somebody else has set otherwise is his. */
@@ -141,15 +142,47 @@ static bool try_again(struct mending *mending, int code)
 		       at_ns / 1000, 1000, on_again, mending) >= 0;
 }
 
+/* The facts have been told by now: they were asked for before this look. */
+static void on_facts_told(void *context, const struct work_answer *answer)
+{
+	struct mending *mending = context;
+	struct daemon *daemon = mending->daemon;
+
+	if (!make_again(daemon, mending->gpu, mending->restore)) {
+		leases_check_shares(daemon, mending->gpu);
+		one_restored(mending->restore);
+	}
+	free(mending);
+}
+
+/* True if that was the first part at the start: some types are known only now that VFs are on.
+ * Later the look that tells them goes on with it. */
+static bool goes_on(struct mending *mending)
+{
+	struct daemon *daemon = mending->daemon;
+	struct restore *restore = mending->restore;
+	const struct work_order order = { .op = WORK_OBSERVE };
+
+	if (!restore || !is_owing(daemon, mending->gpu) || restore->went_on >> mending->gpu & 1)
+		return false;
+	restore->went_on |= 1u << mending->gpu;
+	worker_order(daemon->runtime[mending->gpu].worker, &order, on_facts_told, mending);
+	return true;
+}
+
 static void on_mended(void *context, const struct txn_result *result)
 {
 	struct mending *mending = context;
 	struct daemon *daemon = mending->daemon;
 
+	if (result->code == 0 && goes_on(mending))
+		return;
 	if (result->code < 0)
 		failed(daemon, mending->gpu, mending->is_restoring, result->text);
-	else
+	else if (!mending->is_restoring || !is_owing(daemon, mending->gpu))
 		succeeded(daemon, mending->gpu, mending->is_restoring);
+	else
+		leases_check_shares(daemon, mending->gpu);
 	if (try_again(mending, result->code))
 		return;
 	if (mending->restore)

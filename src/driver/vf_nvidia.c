@@ -53,22 +53,6 @@ bool vf_nvidia_type_of(uint32_t id, const char *name, struct vf_type *ret_type)
 	return true;
 }
 
-void vf_nvidia_add(struct vf_facts *facts, const struct vf_type *type)
-{
-	uint32_t at = 0;
-
-	if (vf_type_find_id(facts, type->id) >= 0 || facts->n_types == VF_TYPES_MAX)
-		return;
-	while (at < facts->n_types && (facts->type[at].memory_bytes < type->memory_bytes ||
-					      (facts->type[at].memory_bytes == type->memory_bytes &&
-						      facts->type[at].id < type->id)))
-		at++;
-	memmove(&facts->type[at + 1], &facts->type[at],
-		(facts->n_types - at) * sizeof(facts->type[0]));
-	facts->type[at] = *type;
-	facts->n_types++;
-}
-
 /* The next line "1155  : NVIDIA L40S-24Q"; *name is trimmed. False at the end. */
 static bool next_creatable(char **rest, uint32_t *ret_id, const char **ret_name)
 {
@@ -110,8 +94,14 @@ static void add_creatable(const char *pci, struct vf_facts *facts)
 		struct vf_type type;
 
 		if (vf_nvidia_type_of(id, name, &type))
-			vf_nvidia_add(facts, &type);
+			vf_type_add(facts, &type);
 	}
+}
+
+static void read_version(const struct vf_pf *pf, struct vf_facts *facts)
+{
+	vf_read(pf->pci, "driver/module/version", facts->driver_version,
+		sizeof(facts->driver_version));
 }
 
 /* Without NVML those that can be made now, as a VF says that is no vGPU yet. */
@@ -121,6 +111,8 @@ void vf_nvidia_types(const struct vf_pf *pf, struct vf_facts *facts)
 
 	if (pf->nvml && nvml_vgpu_types(pf->nvml, facts, NULL) == 0)
 		return;
+	facts->types_from_vfs = true;
+	read_version(pf, facts);
 	for (uint32_t i = 0; facts->n_types == 0 && vf_address(pf->pci, i, pci) == 0; i++)
 		add_creatable(pci, facts);
 }
@@ -135,8 +127,12 @@ static void facts(const struct vf_pf *pf, struct vf_facts *facts, struct capabil
 	facts->may_mix = pf->nvml && nvml_vgpu_may_mix(pf->nvml);
 	if (mode > 0) {
 		vf_nvidia_types(pf, facts);
-		snprintf(text, size, "%u virtual functions for vGPUs of %u types%s", facts->total,
-			facts->n_types, facts->may_mix ? ", of one size or mixed" : "");
+		if (facts->types_from_vfs)
+			snprintf(text, size, "%u virtual functions for vGPUs", facts->total);
+		else
+			snprintf(text, size, "%u virtual functions for vGPUs of %u types%s",
+				facts->total, facts->n_types,
+				facts->may_mix ? ", of one size or mixed" : "");
 		return;
 	}
 	ret_capability->answer = CAPABILITY_NO;
@@ -176,7 +172,7 @@ static void look_vgpu(const struct vf_pf *pf, struct vf *vf)
 }
 
 /* What can be made is told by a VF that is free, and is the same on all of them. */
-static void look_creatable(const struct vf_pf *pf, struct vfs_seen *vfs)
+static void look_creatable(struct vfs_seen *vfs)
 {
 	AUTO_FREE char *text = NULL;
 	const char *name;
@@ -190,12 +186,8 @@ static void look_creatable(const struct vf_pf *pf, struct vfs_seen *vfs)
 		return;
 	vfs->has_creatable = read_creatable(vfs->vf[i].pci, &text) == 0;
 	rest = text;
-	while (rest && next_creatable(&rest, &id, &name)) {
-		int t = vf_type_find_id(&pf->facts->vf, id);
-
-		if (t >= 0)
-			vfs->creatable[t / 8] |= (uint8_t)(1 << t % 8);
-	}
+	while (rest && next_creatable(&rest, &id, &name))
+		vfs_add_creatable(vfs, id);
 }
 
 static void look(const struct vf_pf *pf, struct gpu_seen *seen)
@@ -204,7 +196,7 @@ static void look(const struct vf_pf *pf, struct gpu_seen *seen)
 		nvml_vgpu_mixed(pf->nvml, &seen->vfs.is_mixed, NULL);
 	for (uint32_t i = 0; i < seen->vfs.n; i++)
 		look_vgpu(pf, &seen->vfs.vf[i]);
-	look_creatable(pf, &seen->vfs);
+	look_creatable(&seen->vfs);
 }
 
 /* ---- steps ---- */

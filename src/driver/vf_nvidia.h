@@ -10,6 +10,4 @@ int vf_sriov_manage(const struct vf_pf *pf, uint32_t n, struct error *err);
 void vf_nvidia_types(const struct vf_pf *pf, struct vf_facts *facts);
 /* A type by id and name alone: its memory is the number in the name. */
 bool vf_nvidia_type_of(uint32_t id, const char *name, struct vf_type *ret_type);
-/* Adds one, where there is room and it is not there; kept sorted by nobody. */
-void vf_nvidia_add(struct vf_facts *facts, const struct vf_type *type);
 bool vf_is_nvidia(const struct vf_pf *pf);

@@ -56,7 +56,7 @@ static void facts(const struct vf_pf *pf, struct vf_facts *facts, struct capabil
 			parse_u32(entry->d_name + strlen(PREFIX), &id) == 0 &&
 			vf_read(pci, file, name, sizeof(name)) == 0 &&
 			vf_nvidia_type_of(id, name, &type))
-			vf_nvidia_add(facts, &type);
+			vf_type_add(facts, &type);
 	}
 	if (dir)
 		closedir(dir);
@@ -112,7 +112,7 @@ static void look_creatable(const struct vf_pf *pf, struct vfs_seen *vfs, const s
 		snprintf(file, sizeof(file), TYPES "/" PREFIX "%u/available_instances",
 			pf->facts->vf.type[t].id);
 		if (vf_read_number(vf->pci, file, &n) == 0 && n > 0)
-			vfs->creatable[t / 8] |= (uint8_t)(1 << t % 8);
+			vfs_add_creatable(vfs, pf->facts->vf.type[t].id);
 	}
 }
 

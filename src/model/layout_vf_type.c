@@ -106,6 +106,10 @@ int layout_vf_type(struct layout_reader *reader, const struct gpu *gpu, const st
 	AUTO_BUF types = { 0 };
 
 	*ret_type = -1;
+	if (vf_types_are_unknown(facts)) {
+		vf_say_unknown_types(gpu, &types);
+		return yaml_error(line->node, reader->err, -EINVAL, "%s", buf_text(&types));
+	}
 	if (facts->n_types == 0 && line->type)
 		return yaml_error(line->node, reader->err, -EINVAL,
 			"the virtual functions of GPU %u (%s) have no types: leave type out",

@@ -209,7 +209,7 @@ static uint32_t room_left(const struct gpu *gpu, struct vf_offer *offer)
 		return offer->setup.memory_bytes <= vf_room_memory(&room) ? room.n_free - 1
 									  : UINT32_MAX;
 	n = vf_room_for(&room, t);
-	if (n == 0 || (vf_any_on(gpu) && !vfs_may_create(&gpu->seen.vfs, t)))
+	if (n == 0 || (vf_any_on(gpu) && !vfs_may_create(&gpu->seen.vfs, gpu->facts.vf.type[t].id)))
 		return UINT32_MAX;
 	instance = vf_room_instance(&room, t);
 	if (instance)

@@ -26,6 +26,7 @@ enum vf_bar {
 	VF_BAR_WHICH,	  /* it has types, and none was named, nor a size */
 	VF_BAR_MEMORY,	  /* none of its types has so much memory, nor has the GPU */
 	VF_BAR_TYPE,	  /* no such type */
+	VF_BAR_UNKNOWN,	  /* its types are not known yet */
 	VF_BAR_NO_SIZES,  /* its VFs have neither types nor sizes */
 	VF_BAR_CANNOT,	  /* its capability says why */
 	VF_BAR_NAMED,	  /* another GPU was named */

@@ -265,6 +265,9 @@ static void say_never(struct wish *wish, unsigned g, const struct vf_offer *offe
 	case VF_BAR_TYPE:
 		say_type(wish, gpu, text);
 		return;
+	case VF_BAR_UNKNOWN:
+		vf_say_unknown_types(gpu, text);
+		return;
 	case VF_BAR_NO_SIZES:
 		buf_addf(text,
 			"GPU %u (%s) has virtual functions without types or sizes of their own: "

@@ -109,6 +109,8 @@ enum vf_bar vf_choose(const struct wish *wish, const struct gpu *gpu, struct vf_
 
 	offer->type = -1;
 	offer->setup = (struct vf_setup){ .is_for_vm = true };
+	if (vf_types_are_unknown(facts))
+		return VF_BAR_UNKNOWN;
 	if (facts->n_types && !request->profile[0] && !request->memory_bytes)
 		return VF_BAR_WHICH;
 	if (request->profile[0] && facts->n_types)

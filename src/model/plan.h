@@ -127,7 +127,8 @@ unsigned plan_placement(
  * What makes the GPU's VFs again as the intent has them, after a reboot: MIG mode, count, the
  * instances of MIG at just their places, sizes mixed, types by their names. What is there already
  * is left as it is. 0 with the plan, which has a blocker for each VF that cannot be as it was (its
- * type is gone, somebody else has it) and the steps for the others; -ENODEV: it is another GPU;
+ * type is gone, somebody else has it) and the steps for the others; where types are known only with
+ * VFs on, and are not yet, the rest takes another plan then; -ENODEV: it is another GPU;
  * -EBUSY: another count of VFs is on.
  */
 int plan_vf_intent(const struct gpu *gpu, const struct vf_intent *intent, struct plan *ret_plan,

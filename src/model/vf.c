@@ -164,6 +164,20 @@ int vf_type_find_id(const struct vf_facts *facts, uint32_t id)
 	return -1;
 }
 
+bool vfs_may_create(const struct vfs_seen *vfs, uint32_t type)
+{
+	for (uint32_t i = 0; i < vfs->n_creatable; i++)
+		if (vfs->creatable[i] == type)
+			return true;
+	return !vfs->has_creatable;
+}
+
+void vfs_add_creatable(struct vfs_seen *vfs, uint32_t type)
+{
+	if (vfs->n_creatable < VF_TYPES_MAX)
+		vfs->creatable[vfs->n_creatable++] = type;
+}
+
 uint64_t vf_memory(const struct gpu *gpu, const struct vf_setup *setup)
 {
 	int t = setup->type ? vf_type_find_id(&gpu->facts.vf, setup->type) : -1;

@@ -64,8 +64,12 @@ struct vf_facts {
 	bool has_quota;		 /* memory can be given to each VF (xe on boards with memory) */
 	bool has_schedule;	 /* execution quantum and preemption timeout too */
 	char pf_driver[24];	 /* the driver of the GPU itself; "" none */
+	bool types_from_vfs;	 /* no library tells the types: VFs do, while they are on, and only
+				    those that can be made then */
+	char driver_version[32]; /* of pf_driver, whose types they are; "" unknown */
 	uint32_t n_types;
-	struct vf_type type[VF_TYPES_MAX]; /* by rising memory, then by id */
+	struct vf_type type[VF_TYPES_MAX]; /* by rising memory, then by id; the last member: see
+					      gpu_facts_copy() */
 };
 
 /* What a VF is set to. All zero: free. */
@@ -105,22 +109,21 @@ struct vf {
 
 /* What one look at the GPU saw of its VFs. */
 struct vfs_seen {
-	uint32_t count; /* sriov_numvfs */
-	bool is_mixed;	/* vGPUs of several sizes may be together */
-	bool has_creatable;
-	uint8_t creatable[(VF_TYPES_MAX + 7) / 8]; /* bit i: facts.vf.type[i] can be made now, as
-						      the driver says (has_creatable) */
+	uint32_t count;	    /* sriov_numvfs */
+	bool is_mixed;	    /* vGPUs of several sizes may be together */
+	bool has_creatable; /* the driver says what can be made now */
+	uint32_t n_creatable;
+	uint32_t creatable[VF_TYPES_MAX]; /* ids of types */
+	uint64_t claimed; /* while they are off: bit i: another tool says that the VF that i will be
+			     is its own */
+	/* Not seen but decided: */
+	uint8_t origin;	       /* enum share_origin: who turned the VFs on; while count is not 0 */
 	uint32_t n;	       /* == count, unless they are just coming or going */
 	struct vf vf[VFS_MAX]; /* by number */
-	uint64_t claimed;      /* while they are off: bit i: another tool says that the VF that i
-				  will be is its own */
-	/* Not seen but decided: */
-	uint8_t origin; /* enum share_origin: who turned the VFs on; while count is not 0 */
 };
-static inline bool vfs_may_create(const struct vfs_seen *vfs, unsigned type)
-{
-	return !vfs->has_creatable || (vfs->creatable[type / 8] >> type % 8 & 1);
-}
+/* A type by its id. */
+bool vfs_may_create(const struct vfs_seen *vfs, uint32_t type);
+void vfs_add_creatable(struct vfs_seen *vfs, uint32_t type);
 
 /*
  * What a GPU's VFs are to be, for ever: kept durable, and made again after a reboot before anything
@@ -166,6 +169,21 @@ void vf_say_user(const struct vf *vf, struct buf *text);
  * or -1. */
 int vf_type_find(const struct vf_facts *facts, const char *name);
 int vf_type_find_id(const struct vf_facts *facts, uint32_t id);
+/* Adds it at its place, where there is room and its id is not there yet. */
+void vf_type_add(struct vf_facts *facts, const struct vf_type *type);
+/* Adds the types that were known before and are not told now, if it was of the same driver. */
+void vf_types_keep(struct vf_facts *facts, const struct vf_facts *before);
+/* Types that VFs told, with the driver whose they are. */
+json_t *vf_types_to_json(const struct vf_facts *facts);
+/* Fills the types and driver_version alone. -EINVAL. */
+int vf_types_from_json(const json_t *json, struct vf_facts *ret_facts);
+/* Types are told only by VFs that are on, and none has told them yet. */
+static inline bool vf_types_are_unknown(const struct vf_facts *facts)
+{
+	return facts->types_from_vfs && facts->n_types == 0;
+}
+/* That, and how they get known: one sentence without its end. */
+void vf_say_unknown_types(const struct gpu *gpu, struct buf *text);
 /* The name of the type that was probably meant, or NULL if none is near. */
 const char *vf_type_nearest(const struct vf_facts *facts, const char *name);
 /* The letter behind the size in a type's name: 'A', 'B', 'C' or 'Q'; '\0' if it has none. */

@@ -184,7 +184,7 @@ uint32_t vf_type_room(const struct gpu *gpu, unsigned t)
 	struct vf_room room;
 
 	vf_room_of(&room, gpu);
-	if (vf_any_on(gpu) && !vfs_may_create(&gpu->seen.vfs, t))
+	if (vf_any_on(gpu) && !vfs_may_create(&gpu->seen.vfs, gpu->facts.vf.type[t].id))
 		return 0;
 	return vf_room_for(&room, t);
 }

@@ -72,3 +72,13 @@ void vf_say_user(const struct vf *vf, struct buf *text)
 	else if (vf->owner[0])
 		buf_addf(text, ": it is of %s", vf->owner);
 }
+
+void vf_say_unknown_types(const struct gpu *gpu, struct buf *text)
+{
+	buf_addf(text,
+		"which types of vGPU GPU %u (%s) has is not known: without NVIDIA's library "
+		"(libnvidia-ml.so.1) only virtual functions that are on tell it: turn them on "
+		"once, "
+		"with `sriov-manage -e %s` or a layout with `vfs: %u`, or install the library",
+		gpu->index, gpu->facts.product, gpu->facts.pci, gpu->facts.vf.total);
+}

@@ -158,11 +158,11 @@ TEST(vgpus_are_made_and_unmade_as_one_step)
 	CHECK(vf(0)->placement != UINT32_MAX && vf(0)->placement != vf(3)->placement);
 	CHECK_EQ(vf(0)->gi, UINT32_MAX);
 	for (uint32_t t = 0; t < gpu.facts.vf.n_types; t++)
-		CHECK(!vfs_may_create(&gpu.seen.vfs, t));
+		CHECK(!vfs_may_create(&gpu.seen.vfs, gpu.facts.vf.type[t].id));
 	CHECK_STEP(&child, step_set(0x9, "L40S-24Q"));
 	CHECK_STEP(&child, step_set(0x9, NULL));
 	CHECK(vf_setup_is_free(&vf(0)->setup) && vf_setup_is_free(&vf(3)->setup));
-	CHECK(vfs_may_create(&gpu.seen.vfs, 0));
+	CHECK(vfs_may_create(&gpu.seen.vfs, gpu.facts.vf.type[0].id));
 	stop(&child);
 }
 

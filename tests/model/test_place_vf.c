@@ -218,6 +218,17 @@ TEST(what_a_product_has_not_is_said_once)
 	CHECK(first && !strstr(first + 1, "has no type of vGPU"));
 }
 
+TEST(types_that_are_not_known_are_asked_for_with_the_way_to_know_them)
+{
+	h200(0, 0, false);
+	gpus[0].facts.vf.types_from_vfs = true;
+	gpus[0].facts.vf.n_types = 0;
+	REFUSES(PLACE_E_NEVER, "or a layout with `vfs: 16`, or install the library", 1, "profile",
+		"H200X-35C");
+	CHECK_SAY(strstr(err.text, "`sriov-manage -e 0000:"), "%s", err.text);
+	REFUSES(PLACE_E_NEVER, "is not known", 1, "gpu", "0");
+}
+
 TEST(a_type_backed_by_mig_goes_into_an_instance_or_gets_one)
 {
 	char text[8][80];

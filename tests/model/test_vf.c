@@ -99,7 +99,7 @@ TEST(what_the_driver_cannot_create_now_has_no_room)
 	h200(16, false);
 	gpu.seen.vfs.has_creatable = true;
 	CHECK_EQ(room_for("H200X-35C"), 0);
-	gpu.seen.vfs.creatable[type("H200X-35C") / 8] |= (uint8_t)(1u << type("H200X-35C") % 8);
+	vfs_add_creatable(&gpu.seen.vfs, gpu.facts.vf.type[type("H200X-35C")].id);
 	CHECK_EQ(room_for("H200X-35C"), 4);
 }
 
@@ -271,6 +271,63 @@ TEST(virtual_functions_are_made_again_on_the_same_board_only)
 	gpu.facts.vf.n_types = 0;
 	CHECK_EQ(plan_vf_intent(&gpu, &intent, &plan, &err), 0);
 	CHECK(plan.n_steps == 1 && plan.n_blockers == 1);
+	plan_done(&plan);
+}
+
+TEST(types_that_virtual_functions_told_stay_known_of_the_same_driver)
+{
+	struct vf_facts before, now;
+	json_t *json;
+
+	h200(0, false);
+	gpu.facts.vf.types_from_vfs = true;
+	text_copy(gpu.facts.vf.driver_version, sizeof(gpu.facts.vf.driver_version), "580.65.06");
+	json = vf_types_to_json(&gpu.facts.vf);
+	CHECK_EQ(vf_types_from_json(json, &before), 0);
+	json_decref(json);
+	CHECK_EQ(before.n_types, gpu.facts.vf.n_types);
+	now = gpu.facts.vf;
+	now.n_types = 1; /* all that can be made beside what there is */
+	vf_types_keep(&now, &before);
+	CHECK_EQ(now.n_types, gpu.facts.vf.n_types);
+	for (uint32_t t = 0; t < now.n_types; t++)
+		CHECK_TEXT(now.type[t].name, gpu.facts.vf.type[t].name);
+	now.n_types = 0;
+	text_copy(now.driver_version, sizeof(now.driver_version), "595.10");
+	vf_types_keep(&now, &before);
+	CHECK_EQ(now.n_types, 0);
+	json = json_pack("{ss s[{sI ss sI}]}", "driver", "1", "types", "id", (json_int_t)0, "name",
+		"X-1C", "memory", (json_int_t)1);
+	CHECK_EQ(vf_types_from_json(json, &before), -EINVAL);
+	json_decref(json);
+}
+
+TEST(where_virtual_functions_tell_the_types_they_are_turned_on_first)
+{
+	AUTO_FREE char *first = NULL, *then = NULL;
+	struct vf_intent intent;
+	struct plan plan;
+
+	h200(16, false);
+	gpu.facts.vf.types_from_vfs = true;
+	fixture_vf(&gpu, 3, "H200X-35C", SHARE_DYNAMIC, 1);
+	vf_intent_of(&gpu, &intent);
+	fixture_vfs_on(&gpu, 0, SHARE_FOREIGN);
+	gpu.facts.vf.n_types = 0;
+	CHECK_EQ(plan_vf_intent(&gpu, &intent, &plan, NULL), 0);
+	CHECK_EQ(plan.n_blockers, 0);
+	first = steps_of(&plan);
+	CHECK_TEXT(first, "turn on 16 virtual functions");
+	plan_done(&plan);
+	h200(16, false);
+	gpu.facts.vf.types_from_vfs = true;
+	CHECK_EQ(plan_vf_intent(&gpu, &intent, &plan, NULL), 0);
+	then = steps_of(&plan);
+	CHECK_TEXT(then, "make VF 3 NVIDIA H200X-35C");
+	plan_done(&plan);
+	gpu.facts.vf.n_types = 0; /* their being on was not told yet */
+	CHECK_EQ(plan_vf_intent(&gpu, &intent, &plan, NULL), 0);
+	CHECK(plan.n_steps == 0 && plan.n_blockers == 0);
 	plan_done(&plan);
 }
 

@@ -104,9 +104,9 @@ let_go() {
 	wait_for has_ended "/tmp/$1.pid"
 }
 
-# start: the daemon, until it answers.
+# start: the daemon, until it answers; $STATE is where it keeps its own.
 start() {
-	carved --state-dir /keep/state >>/tmp/carved.log 2>&1 &
+	carved --state-dir "${STATE:-/keep/state}" >>/tmp/carved.log 2>&1 &
 	echo $! >/tmp/carved.pid
 	wait_for carve list gpus
 }

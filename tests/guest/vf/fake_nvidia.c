@@ -11,6 +11,7 @@
  *     placement_id,gpu_instance_id,vgpu_params}. It can be opened once it has a type.
  *   - All vGPUs of a board are of one size. What the driver would not make is EIO; a type on top of
  *     another is EEXIST; taking the type from a VF that is open is EBUSY.
+ *   - With "is_later" it is another driver, whose types have other ids.
  *   - The type after "refuse_after" more is refused (a module parameter, -1: none is).
  */
 #include <linux/fs.h>
@@ -25,6 +26,7 @@ struct vgpu_type {
 	const char *name;
 	u32 max;
 };
+#define LATER 100 /* on top of ids */
 static const struct vgpu_type types[] = {
 	{ 1420, "NVIDIA H200X-8C", 16 },
 	{ 1422, "NVIDIA H200X-17C", 8 },
@@ -46,6 +48,13 @@ static unsigned int n_clients;
 static bool unbind_lock;
 static int refuse_after = -1;
 module_param(refuse_after, int, 0644);
+static bool is_later;
+module_param(is_later, bool, 0444);
+
+static u32 id_of(const struct vgpu_type *type)
+{
+	return type->id + (is_later ? LATER : 0);
+}
 
 static struct vf *vf_of(struct device *device)
 {
@@ -98,7 +107,7 @@ static ssize_t creatable_vgpu_types_show(
 	mutex_lock(&lock);
 	for (int i = 0; i < ARRAY_SIZE(types) && !vf_of(device)->type; i++)
 		if (find_place(to_pci_dev(device)->physfn, &types[i], &place))
-			n += sysfs_emit_at(text, n, "%-6u: %s\n", types[i].id, types[i].name);
+			n += sysfs_emit_at(text, n, "%-6u: %s\n", id_of(&types[i]), types[i].name);
 	mutex_unlock(&lock);
 	return n;
 }
@@ -109,7 +118,7 @@ static ssize_t current_vgpu_type_show(
 {
 	const struct vgpu_type *type = READ_ONCE(vf_of(device)->type);
 
-	return sysfs_emit(text, "%u\n", type ? type->id : 0);
+	return sysfs_emit(text, "%u\n", type ? id_of(type) : 0);
 }
 
 static int set_type(struct pci_dev *pci, struct vf *vf, u32 id)
@@ -127,7 +136,7 @@ static int set_type(struct pci_dev *pci, struct vf *vf, u32 id)
 		return -EIO;
 	}
 	for (int i = 0; i < ARRAY_SIZE(types); i++) {
-		if (types[i].id != id || !find_place(pci->physfn, &types[i], &vf->place))
+		if (id_of(&types[i]) != id || !find_place(pci->physfn, &types[i], &vf->place))
 			continue;
 		vf->type = &types[i];
 		if (refuse_after > 0)
@@ -359,4 +368,5 @@ static void __exit fake_nvidia_exit(void)
 module_exit(fake_nvidia_exit);
 
 MODULE_LICENSE("GPL");
+MODULE_VERSION("580.65.06");
 MODULE_DESCRIPTION("Stand-in for the sysfs files of NVIDIA's vGPU host driver, for tests");

@@ -3,7 +3,14 @@
 # A GPU with sixteen VFs and NVIDIA's files for vGPUs (fake_nvidia.c).
 . /claims/claims.sh
 . /claims/life.sh
-insmod /stand-ins/fake_nvidia.ko
+if [ "$PART" = first ]; then
+	insmod /stand-ins/fake_nvidia.ko
+else
+	# The driver was updated meanwhile.
+	insmod /stand-ins/fake_nvidia.ko is_later=1
+	echo 595.71.05 >/tmp/version
+	mount --bind /tmp/version /sys/module/fake_nvidia/version
+fi
 pf=$(pf_of)
 
 the_stand_in_is_as_the_driver_that_people_report_of() {
@@ -34,6 +41,33 @@ the_stand_in_is_as_the_driver_that_people_report_of() {
 	equal "$(cat $devices/"$pf"/sriov_numvfs)" 0
 }
 
+knows_types() {
+	[ "$(json '.gpu.vf.types | length' show 0)" = "$1" ]
+}
+
+# Without NVML nothing but VFs that are on tells the types of vGPU.
+types_are_known_once_vfs_have_told_them() {
+	STATE=/tmp/early
+	start
+	carve manage 0
+	knows_types 0
+	says "sriov-manage -e $pf" carve lease --vm --name early --profile H200X-35C
+	sriov-manage -e "$pf"
+	wait_for knows_types 5
+	sriov-manage -d "$pf"
+	stop
+	start
+	knows_types 5
+	carve lease --vm --name early --profile H200X-35C
+	equal "$(cat "$devices/$pf/virtfn0/nvidia/current_vgpu_type")" 1425
+	stop KILL
+	start
+	knows_types 5
+	carve release early
+	wait_for count_is 0
+	stop
+}
+
 if [ "$PART" = first ]; then
 	claim the_stand_in_is_as_the_driver_that_people_report_of
 	for name in nvidias_vfs_come_by_its_own_program_all_or_none \
@@ -43,16 +77,20 @@ if [ "$PART" = first ]; then
 		a_client_of_the_driver_keeps_the_count_as_it_is_and_is_named; do
 		CARVE_PF=$pf test_vf_kernel $name
 	done
+	claim types_are_known_once_vfs_have_told_them
 fi
 
-# Who hosts vGPUs turns VFs on at each boot, by a unit of his own: without NVML nothing tells the types
-# of vGPU before.
+# In the first boot somebody turns VFs on by a unit of his own, in the second Carve does.
+n_idle=0
 prepare() {
 	sriov-manage -e ALL
 }
-prepare
+if [ "$PART" = first ]; then
+	prepare
+	n_idle=16
+fi
 
-kind="nvidia 16 16 16" n_types=5 n_idle=16 n=16 want="--profile H200X-35C" driver=nvidia held="10de:2335 class 030200" n_pinned=16
+kind="nvidia 16 16 16" n_types=5 n=16 want="--profile H200X-35C" driver=nvidia held="10de:2335 class 030200" n_pinned=16
 layout='version: carve/v1
 layouts:
   guests:
@@ -61,7 +99,8 @@ layouts:
 '
 
 is_bare() {
-	[ "$(cat "$devices/$pf/virtfn$1/nvidia/current_vgpu_type")" = 0 ]
+	[ ! -e "$devices/$pf/virtfn$1" ] ||
+		[ "$(cat "$devices/$pf/virtfn$1/nvidia/current_vgpu_type")" = 0 ]
 }
 
 live

@@ -227,9 +227,7 @@ live() {
 		claim a_vf_in_use_is_shown_with_its_virtual_machine_and_never_touched
 		claim a_lease_outlives_the_daemon_and_ends_when_it_is_released
 		claim a_daemon_killed_between_any_two_writes_leaves_nothing_half_made
-		# Not yet so for types of vGPU that NVML does not tell: those that are put back count as somebody else's.
-		[ "$n_types" != 0 ] ||
-			claim a_daemon_killed_while_it_applies_a_layout_ends_with_all_of_it_or_nothing
+		claim a_daemon_killed_while_it_applies_a_layout_ends_with_all_of_it_or_nothing
 		claim leases_and_a_layout_are_made_for_the_next_boot
 	else
 		claim after_a_boot_all_is_there_again_before_the_first_answer
