@@ -24,7 +24,7 @@ help:
 	@echo 'make check      install the packages needed, build, and run all tests'
 	@echo 'make packages   only install the packages that building needs'
 	@echo 'make bench      measure; a table'
-	@echo 'make soak       kill the daemon a thousand times under load'
+	@echo 'make soak       what takes long: a thousand kills under load, a virtual machine in an emulated guest'
 	@echo 'make gpu        the tests that need a real NVIDIA GPU'
 	@echo 'make fuzz       throw damaged input at the parsers (FUZZ_TIME=60 seconds each)'
 	@echo 'make format     lay out the C files as the formatting check wants them'

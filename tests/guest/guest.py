@@ -11,14 +11,13 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 
+from host import Share, find_virtiofsd
 from kernel import Skip, find_kernel, find_modules, image_of, pack
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 MODULES = ["virtio_pci", "virtiofs", "overlay"]
 APPLETS = ["sh", "mount", "mkdir", "cp", "insmod", "switch_root", "sed", "tr", "rm"]
-VIRTIOFSD = ["/usr/lib/qemu/virtiofsd", "/usr/libexec/virtiofsd"]
 END = "The claims have ended."
 SERVICE = """[Unit]
 After=basic.target dbus.service systemd-logind.service
@@ -41,14 +40,10 @@ ExecStart=/bin/sh {tests}/guest/claims.sh
 def find_programs():
     if os.uname().machine != "x86_64":
         raise Skip("the guest is an x86_64 one")
-    if os.geteuid() != 0:
-        raise Skip("sharing this machine's root with the guest takes root")
-    virtiofsd = next((path for path in VIRTIOFSD if os.path.exists(path)), None)
-    for name, found in (("qemu-system-x86_64", shutil.which("qemu-system-x86_64")), ("virtiofsd", virtiofsd),
-                        ("busybox", shutil.which("busybox")), ("depmod", shutil.which("depmod"))):
-        if not found:
+    for name in ("qemu-system-x86_64", "busybox", "depmod"):
+        if not shutil.which(name):
             raise Skip("%s is not installed" % name)
-    return virtiofsd
+    return find_virtiofsd()
 
 
 def make_initramfs(kernel, root, service):
@@ -65,25 +60,10 @@ def make_initramfs(kernel, root, service):
     return pack(root)
 
 
-def start_virtiofsd(virtiofsd, directory):
-    path = os.path.join(directory, "fs.sock")
-    log = open(os.path.join(directory, "virtiofsd.log"), "wb")
-    server = subprocess.Popen([virtiofsd, "--socket-path=" + path, "-o", "source=/", "-o", "sandbox=chroot",
-                               "-o", "cache=always"],
-                              stdout=log, stderr=log)
-    while not os.path.exists(path):
-        if server.poll() is not None:
-            with open(log.name, encoding="utf-8", errors="replace") as file:
-                raise Skip("virtiofsd does not start here: %s" % (file.read().strip().splitlines() or ["?"])[-1])
-        time.sleep(0.02)
-    return server, path
-
-
-def boot(kernel, initramfs, fs_socket, words):
+def boot(kernel, initramfs, share, words):
     command = ["qemu-system-x86_64", "-M", "q35", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2",
-               "-m", "2048", "-object", "memory-backend-memfd,id=mem,size=2G,share=on", "-numa", "node,memdev=mem",
+               *share.options(2048),
                "-nodefaults", "-display", "none", "-no-reboot", "-serial", "stdio", "-monitor", "none",
-               "-chardev", "socket,id=fs,path=" + fs_socket, "-device", "vhost-user-fs-pci,chardev=fs,tag=host",
                "-kernel", image_of(kernel), "-initrd", initramfs,
                "-append", " ".join(["console=ttyS0", "quiet", "panic=-1", "systemd.unit=carve-test.service",
                                     "systemd.show_status=0", "systemd.mask=timers.target", *words])]
@@ -102,21 +82,17 @@ def main(hierarchy, build):
     kernel = find_kernel(os.path.join(build, "guest", "kernel"))
     directory = tempfile.mkdtemp(prefix="carve-guest-", dir=os.environ.get("TMPDIR", "/tmp"))
     installed = os.path.join(build, "guest", "installed-" + hierarchy)
-    server = None
     try:
         shutil.rmtree(installed, ignore_errors=True)
         subprocess.run(["meson", "install", "-C", build, "--no-rebuild", "--quiet", "--destdir", installed], check=True)
         service = SERVICE.format(build=build, tests=os.path.dirname(HERE), hierarchy=hierarchy)
         initramfs = make_initramfs(kernel, os.path.join(directory, "initramfs"), service)
-        server, path = start_virtiofsd(virtiofsd, directory)
         words = ["carve.installed=" + installed]
         if hierarchy == "hybrid":
             words += ["systemd.unified_cgroup_hierarchy=0", "systemd.legacy_systemd_cgroup_controller=0"]
-        sys.exit(boot(kernel, initramfs, path, words))
+        with Share(virtiofsd, directory) as share:
+            sys.exit(boot(kernel, initramfs, share, words))
     finally:
-        if server:
-            server.terminate()
-            server.wait()
         shutil.rmtree(directory, ignore_errors=True)
 
 

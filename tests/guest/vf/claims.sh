@@ -18,9 +18,9 @@ claim() {
 	fi
 }
 
-# Waits until a command succeeds, for a minute at most.
+# Waits until a command succeeds, for a minute at most, or $minutes.
 wait_for() {
-	patience=600
+	patience=$((${minutes:-1} * 600))
 	until "$@" >/dev/null 2>&1; do
 		patience=$((patience - 1))
 		if [ $patience -eq 0 ]; then

@@ -208,3 +208,12 @@ def make_initramfs(kernel, root, modules, stand_ins, programs, scripts):
         with open(os.path.join(root, "etc", name), "w", encoding="ascii") as file:
             file.write(text)
     return pack(root)
+
+
+def make_inner_initramfs(root):
+    """Of a virtual machine in the guest, which has nothing but busybox."""
+    for name in ("bin", "sys", "dev"):
+        os.makedirs(os.path.join(root, name))
+    add_program(root, shutil.which("busybox"))
+    shutil.copy(os.path.join(HERE, "inner-init"), os.path.join(root, "init"))
+    return pack(root)

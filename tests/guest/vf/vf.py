@@ -13,10 +13,12 @@ import tempfile
 import time
 
 import parts
+from host import Share, find_virtiofsd
 from kernel import Skip, find_kernel, image_of
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SECONDS = 240  # in which a guest has to come to its end
+SECONDS_INNER = 2400  # where one boots in it, emulated by what is emulated
 MODULES = ["vfio-pci", "vfio_iommu_type1", "pci-pf-stub", "virtio_pci", "virtio_blk"]
 NVME = ["-device", "nvme-subsys,id=ss0", "-device",
         "nvme,bus=rp0,serial=s0,subsys=ss0,sriov_max_vfs=8,sriov_vq_flexible=16,sriov_vi_flexible=8,max_ioqpairs=34,"
@@ -37,9 +39,10 @@ def gpu(device, *more):
 class Boot:
     """One boot of a guest; `part` tells its claims which of several it is."""
 
-    def __init__(self, claims, part="", devices=(), iommu=IOMMU, port=PORT, words=(), keeps=False, memory=512):
+    def __init__(self, claims, part="", devices=(), iommu=IOMMU, port=PORT, words=(), keeps=False):
         self.claims, self.part, self.devices = claims, part, list(devices)
-        self.iommu, self.port, self.words, self.keeps, self.memory = list(iommu), list(port), list(words), keeps, memory
+        self.iommu, self.port, self.words, self.keeps = list(iommu), list(port), list(words), keeps
+        self.memory, self.seconds = ["-m", "512"], SECONDS
 
     def name(self):
         return "_".join(word for word in (self.claims, self.part) if word)
@@ -52,6 +55,8 @@ TWO_NODES = ["-smp", "2", "-object", "memory-backend-ram,id=m0,size=256M", "-obj
              "-device", "pxb-pcie,id=near,bus_nr=32,numa_node=0,bus=pcie.0",
              "-device", "pcie-root-port,id=rp1,bus=far,chassis=2,slot=2,pref64-reserve=1G,mem-reserve=16M",
              "-device", "pcie-root-port,id=rp0,bus=near,chassis=1,slot=1,pref64-reserve=1G,mem-reserve=16M"]
+
+INNER = "inner"  # has a virtual machine in it
 
 # What boots one after the other, by case; the faults have nothing to do with each other.
 CASES = {
@@ -69,20 +74,23 @@ CASES = {
         Boot("faults", "two_nodes", ["-device", SMALL, "-device", SMALL.replace("rp0", "rp1")], port=TWO_NODES),
     ],
     "speed": [Boot("speed", "", ["-device", "fakegpu,bus=rp0,total_vfs=16"])],
+    INNER: [Boot("inner", devices=gpu(NVIDIA))],
 }
 APART = {"faults"}
 
 
-def find_programs():
+def find_programs(case):
     if os.uname().machine != "x86_64":
         raise Skip("the guest is an x86_64 one")
     for name in ("qemu-system-x86_64", "busybox", "depmod", "cpio", "strip", "jq"):
         if not shutil.which(name):
             raise Skip("%s is not installed" % name)
+    if case == INNER:
+        find_virtiofsd()
 
 
 def command_of(boot, kernel, initramfs, disk):
-    return ["qemu-system-x86_64", "-M", "q35", "-accel", "tcg", "-cpu", "max", "-smp", "1", "-m", str(boot.memory),
+    return ["qemu-system-x86_64", "-M", "q35", "-accel", "tcg", "-cpu", "max", "-smp", "1", *boot.memory,
             "-nodefaults", "-display", "none", "-no-reboot", "-serial", "stdio", "-monitor", "none",
             *boot.iommu, *boot.port, *boot.devices,
             *(["-drive", "if=none,id=keep,format=raw,file=" + disk, "-device", "virtio-blk-pci,drive=keep"]
@@ -95,7 +103,7 @@ def command_of(boot, kernel, initramfs, disk):
 def run_guest(boot, kernel, initramfs, disk, library):
     """Whether the guest came to its end; its claims are printed when it did, as one piece."""
     # The library is for QEMU alone: nothing else could load it.
-    command = ["timeout", "-k", "5", str(SECONDS), "env", "LD_PRELOAD=" + library,
+    command = ["timeout", "-k", "5", str(boot.seconds), "env", "LD_PRELOAD=" + library,
                *command_of(boot, kernel, initramfs, disk)]
     began = time.monotonic()
     answer = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
@@ -108,6 +116,15 @@ def run_guest(boot, kernel, initramfs, disk, library):
     return ended and not any(line.startswith("not ok") for line in lines)
 
 
+def run_outer(boot, kernel, initramfs, disk, library, directory):
+    """A guest that has what is installed here, and the kernel and initramfs for a virtual machine of its own."""
+    inner = parts.make_inner_initramfs(os.path.join(directory, "inner"))
+    with Share(find_virtiofsd(), directory) as share:
+        boot.memory, boot.seconds = share.options(1536), SECONDS_INNER
+        boot.words += ["carve.kernel=" + image_of(kernel), "carve.inner=" + inner]
+        return run_guest(boot, kernel, initramfs, disk, library)
+
+
 def programs_of(build):
     return [(os.path.join(build, "src/cli/carve"), "carve"), (os.path.join(build, "src/daemon/carved"), "carved"),
             (os.path.join(build, "tests/guest/vf/hold"), "qemu-system-x86_64"), (shutil.which("jq"), "jq"),
@@ -116,7 +133,7 @@ def programs_of(build):
 
 
 def main(case, build):
-    find_programs()
+    find_programs(case)
     cache = os.path.join(build, "guest")
     kernel = find_kernel(os.path.join(cache, "kernel"))
     library = parts.find_fakegpu(cache)
@@ -127,8 +144,11 @@ def main(case, build):
         with open(disk, "wb") as file:
             file.truncate(16 << 20)
         scripts = [os.path.join(HERE, name) for name in os.listdir(HERE) if name.endswith(".sh")]
-        initramfs = parts.make_initramfs(kernel, os.path.join(directory, "initramfs"), MODULES, stand_ins,
+        modules = MODULES + (["virtiofs"] if case == INNER else [])
+        initramfs = parts.make_initramfs(kernel, os.path.join(directory, "initramfs"), modules, stand_ins,
                                          programs_of(build), scripts)
+        if case == INNER:
+            sys.exit(0 if run_outer(CASES[case][0], kernel, initramfs, disk, library, directory) else 1)
         only = os.environ.get("CARVE_PART")
         boots = [boot for boot in CASES[case] if only in (None, boot.part)]
         with concurrent.futures.ThreadPoolExecutor(2 if case in APART else 1) as pool:
