@@ -302,15 +302,22 @@ TEST(server_that_ends_is_told_with_its_last_words_and_nothing_is_left)
 
 TEST(nvidias_own_server_says_that_there_is_no_gpu)
 {
-	char *path = strdup(getenv("PATH"));
+	char *path = strdup(getenv("PATH")), *real = getenv("CARVE_TEST_MPS_REAL");
+	int code = 0;
 
 	if (access("/proc/driver/nvidia/version", F_OK) == 0) {
 		free(path);
 		SKIP("there is a GPU here");
 	}
-	fresh("", "");
-	setenv("PATH", getenv("CARVE_TEST_MPS_REAL"), 1);
-	CHECK_EQ(order(MPS_START, 5000 * MS), -ENODEV);
+	/* before it has looked for a GPU, R535's is listed as one that is ready */
+	setenv("PATH", real, 1);
+	for (int i = 0; i < 20 && code == 0; i++) {
+		fresh("", "");
+		code = order(MPS_START, 5000 * MS);
+		if (code == 0)
+			CHECK_EQ(order(MPS_STOP, 5000 * MS), 0);
+	}
+	CHECK_EQ(code, -ENODEV);
 	CHECK_SAY(strstr(answer.text, "no CUDA-capable device"), "%s", answer.text);
 	CHECK(is_empty_of(spec.dir));
 	setenv("PATH", path, 1);
