@@ -104,7 +104,8 @@ const char *size_text(uint64_t bytes, char ret_text[SIZE_TEXT_MAX])
 		snprintf(ret_text, SIZE_TEXT_MAX, "%.2fGi", (double)bytes / (double)(1ULL << 30));
 	else if (bytes >= 1ULL << 20)
 		snprintf(ret_text, SIZE_TEXT_MAX, "%.2fMi", (double)bytes / (double)(1ULL << 20));
-	else
+	else if ((bytes < 1000 || !exact_in(bytes, 1000, "K", ret_text)) &&
+		 (bytes < 1024 || !exact_in(bytes, 1024, "Ki", ret_text)))
 		snprintf(ret_text, SIZE_TEXT_MAX, "%" PRIu64, bytes);
 	return ret_text;
 }

@@ -42,7 +42,7 @@ static void say_needed(struct doctor_finding *found, const struct vm_gpu *gpu)
 	char each[SIZE_TEXT_MAX], all[SIZE_TEXT_MAX], there[SIZE_TEXT_MAX];
 	char bridge[PCI_ADDRESS_MAX];
 
-	if (one == 0) {
+	if (!vm_gpu_bars_are_known(gpu)) {
 		finding_wanted(found,
 			"room for the BARs of %u VFs; how much that is, only the kernel's log "
 			"still "

@@ -49,7 +49,9 @@ bool vm_is_of_interest(const struct vm_look *look);
 /* The gravest verdict that is due here about VFs: they are no trouble where nobody has virtual
  * machines. */
 enum doctor_verdict vm_gravest(const struct vm_look *look);
-/* Bytes of the BARs of one VF; 0 unknown. */
+/* The size of each BAR of its VFs is known. */
+bool vm_gpu_bars_are_known(const struct vm_gpu *gpu);
+/* Bytes of the BARs of one VF, as far as they are known. */
 uint64_t vm_gpu_bar_bytes(const struct vm_gpu *gpu);
 /* The GPU whose own address that is, or that of one of its VFs, on or not; NULL. */
 const struct vm_gpu *vm_gpu_at(const struct vm_look *look, const char *pci);

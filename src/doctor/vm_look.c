@@ -100,7 +100,7 @@ static void look_lost_bars(struct vm_gpu *gpu)
 	AUTO_BUF text = { 0 };
 	char *rest, *line;
 
-	if (gpu->sriov.total == 0 || vm_gpu_bar_bytes(gpu) > 0 || kernel_log_read(&text) < 0)
+	if (gpu->sriov.total == 0 || vm_gpu_bars_are_known(gpu) || kernel_log_read(&text) < 0)
 		return;
 	rest = text.text;
 	while ((line = strsep(&rest, "\n")))
@@ -211,6 +211,15 @@ enum doctor_verdict vm_gravest(const struct vm_look *look)
 	if (look->has_manager || look->is_configured)
 		return DOCTOR_BAD;
 	return *look->monitor ? DOCTOR_WARN : DOCTOR_OK;
+}
+
+/* Of those that lost their size, that they are 64-bit ones stays; and each VF has some BAR. */
+bool vm_gpu_bars_are_known(const struct vm_gpu *gpu)
+{
+	for (unsigned i = 0; i < PCI_VF_BARS; i++)
+		if (gpu->sriov.bar_is_64[i] && gpu->sriov.bar_size[i] == 0)
+			return false;
+	return vm_gpu_bar_bytes(gpu) > 0;
 }
 
 uint64_t vm_gpu_bar_bytes(const struct vm_gpu *gpu)

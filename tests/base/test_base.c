@@ -60,6 +60,10 @@ TEST(sizes_are_read_back_as_written)
 	}
 	CHECK_TEXT(size_text(9984ULL << 20, text), "9.75Gi");
 	CHECK_TEXT(size_text(18000000000ULL, text), "18G");
+	CHECK_TEXT(size_text(65536, text), "64Ki");
+	CHECK_TEXT(size_text(262144, text), "256Ki");
+	CHECK_TEXT(size_text(2000, text), "2K");
+	CHECK_TEXT(size_text(500, text), "500");
 }
 
 TEST(durations_have_units)

@@ -297,6 +297,32 @@ TEST(size_of_bars_without_room_is_found_in_the_kernels_log)
 	}
 }
 
+TEST(memory_space_that_is_missing_is_that_of_all_bars)
+{
+	struct tree tree = tree_well();
+	const struct doctor_finding *found;
+	struct doctor *doctor;
+
+	tree.vfs = 0;
+	tree.bar_bytes = 0;
+	tree.other_bar_bytes = 64 << 10;
+	tree_write(&tree);
+	tree_put("/dev/kmsg",
+		"6,339,2034324,-;pci " GPU ": VF BAR 0 [mem 0x00000000-0x1ffffffff 64bit pref]: "
+		"contains BAR 0 for 32 VFs\n");
+	doctor = look_again();
+	found = find(doctor, "space", "no room on the bus for the memory of its VFs (BAR 0)");
+	CHECK(found && strstr(found->wanted, "(32 VFs of 256.06Mi)"));
+	leave(doctor);
+	/* a part of it is no answer */
+	tree_write(&tree);
+	tree_put("/dev/kmsg", "6,339,2034324,-;something else\n");
+	doctor = look_again();
+	found = find(doctor, "space", "no room on the bus for the memory of its VFs (BAR 0)");
+	CHECK(found && strstr(found->wanted, "only the kernel's log still tells"));
+	leave(doctor);
+}
+
 TEST(missing_bus_numbers_are_told_with_how_many_vfs_there_is_room_for)
 {
 	struct tree tree = tree_well();

@@ -213,7 +213,11 @@ static void put_ranges(const struct tree *tree, const char *dir)
 	else
 		buf_addf(&ranges, "0x%016" PRIx64 " 0x%016" PRIx64 " 0x000000000014220c\n", FIRST,
 			FIRST + vfs - 1);
-	for (unsigned i = 8; i < 13; i++)
+	buf_add(&ranges, "0x0000000000000000 0x0000000000000000 0x0000000000000000\n");
+	if (tree->other_bar_bytes)
+		buf_addf(&ranges, "0x%016x 0x%016" PRIx64 " 0x0000000000040200\n", 0x9fe00000,
+			0x9fe00000 + tree->other_bar_bytes * tree->hardware - 1);
+	for (unsigned i = tree->other_bar_bytes ? 10 : 9; i < 13; i++)
 		buf_add(&ranges, "0x0000000000000000 0x0000000000000000 0x0000000000000000\n");
 	tree_put(path, buf_text(&ranges));
 }

@@ -24,8 +24,9 @@ struct tree {
 	unsigned vfs;	    /* that are on */
 	uint64_t bar_bytes; /* of one VF, in the root port's window; 0: forgotten */
 	bool bars_have_no_place;
-	uint64_t window_bytes; /* of the root port */
-	unsigned last_bus;     /* behind it */
+	uint64_t other_bar_bytes; /* of BAR 2 of one VF, which has its place; 0: there is none */
+	uint64_t window_bytes;	  /* of the root port */
+	unsigned last_bus;	  /* behind it */
 	int numa;
 	/* the rest */
 	bool has_iommu, has_table; /* on; in the firmware */

@@ -32,6 +32,7 @@ doctor_names_who_shares_the_group_and_the_bridge_without_acs() {
 
 doctor_finds_no_room_for_vfs() {
 	doctor "found no room on the bus for the memory of its VFs (BAR 2)"
+	grep -q "should be: 4096.25Mi of memory space for them (4 VFs of 1.00Gi)" /tmp/doctor
 	grep -q "how: .*pci=realloc" /tmp/doctor
 }
 
