@@ -32,6 +32,9 @@ static pthread_mutex_t written_lock = PTHREAD_MUTEX_INITIALIZER;
 
 struct opened {
 	uint32_t serial;
+	/* What was read from its beginning: a reader that goes on gets the rest of just that. */
+	pthread_mutex_t shown_lock;
+	struct buf shown;
 	size_t length;
 	char text[CAPABILITY_WRITE + 1];
 };
@@ -150,6 +153,7 @@ static int open_file(const char *path, struct fuse_file_info *info)
 		return -EACCES;
 	opened = must_alloc(1, sizeof(*opened));
 	opened->serial = entry.serial;
+	pthread_mutex_init(&opened->shown_lock, NULL);
 	info->fh = (uint64_t)(uintptr_t)opened;
 	info->direct_io = 1;
 	return 0;
@@ -171,11 +175,23 @@ static int find_opened(
 	return 0;
 }
 
+/* Copies what of the text lies at the offset: how much. */
+static int give(const struct buf *text, char *to, size_t size, off_t offset)
+{
+	if ((size_t)offset >= text->length)
+		return 0;
+	if (size > text->length - (size_t)offset)
+		size = text->length - (size_t)offset;
+	memcpy(to, text->text + offset, size);
+	return (int)size;
+}
+
 static int read_file(
 	const char *path, char *to, size_t size, off_t offset, struct fuse_file_info *info)
 {
+	struct opened *opened = opened_of(info);
 	struct tree_entry entry;
-	AUTO_BUF text = { 0 };
+	struct buf text = { 0 };
 	int r = find_opened(path, info, &entry);
 
 	if (r < 0)
@@ -184,12 +200,16 @@ static int read_file(
 	if (r < 0)
 		return r;
 	tree_text(node, &entry, &text);
-	if ((size_t)offset >= text.length)
-		return 0;
-	if (size > text.length - (size_t)offset)
-		size = text.length - (size_t)offset;
-	memcpy(to, text.text + offset, size);
-	return (int)size;
+	pthread_mutex_lock(&opened->shown_lock);
+	if (offset == 0 || opened->shown.length == 0) {
+		buf_done(&opened->shown);
+		opened->shown = text;
+	} else {
+		buf_done(&text);
+	}
+	r = give(&opened->shown, to, size, offset);
+	pthread_mutex_unlock(&opened->shown_lock);
+	return r;
 }
 
 static int write_file(
@@ -244,6 +264,8 @@ static int close_file(const char *path, struct fuse_file_info *info)
 		written[entry.minor_no % CAPABILITIES].is_set = true;
 		pthread_mutex_unlock(&written_lock);
 	}
+	buf_done(&opened->shown);
+	pthread_mutex_destroy(&opened->shown_lock);
 	free(opened);
 	return 0;
 }
