@@ -43,6 +43,10 @@ struct vf_kind_ops {
 extern const struct vf_kind_ops vf_generic, vf_nvidia, vf_nvidia_mdev, vf_xe, vf_i915, vf_gim;
 const struct vf_kind_ops *vf_ops(enum vf_kind kind);
 
+/* As vf_look(), but for what a step has no use for: neighbours in groups, and other tools' claims.
+ */
+void vf_look_itself(const struct vf_pf *pf, struct gpu_seen *seen);
+
 /* ---- files of PCI devices (vf_files.c) ---- */
 
 /* The last component of what a link in the device's directory points to; -ENOENT. */
@@ -78,8 +82,10 @@ int vf_unbind_vfio(const struct vf_pf *pf, const struct vf *vf, struct error *er
 
 /* Fills user and vm of all of them. */
 void vf_find_users(struct vfs_seen *vfs);
-/* Fills group and is_viable. */
+/* Fills group. */
 void vf_find_groups(struct vfs_seen *vfs);
+/* Fills is_viable, by those that share their groups. */
+void vf_find_neighbours(struct vfs_seen *vfs);
 /* Fills owner. */
 void vf_find_owners(struct vfs_seen *vfs);
 

@@ -108,13 +108,11 @@ static void find_claims(const char *pci, uint32_t total, struct vfs_seen *vfs)
 		vfs->claimed |= (uint64_t)(later->vf[i].owner[0] != '\0') << i;
 }
 
-int vf_look(const char *pci, struct nvml_gpu *nvml, const struct gpu_facts *facts,
-	struct gpu_seen *seen, struct error *err)
+static void look_at(const struct vf_pf *pf, struct gpu_seen *seen, bool with_others)
 {
-	const struct vf_pf pf = { pci, nvml, facts };
 	struct vfs_seen *vfs = &seen->vfs;
-	void (*look)(const struct vf_pf *, struct gpu_seen *) = vf_ops(facts->vf.kind)->look;
-	uint32_t n = vf_count(pci);
+	void (*look)(const struct vf_pf *, struct gpu_seen *) = vf_ops(pf->facts->vf.kind)->look;
+	uint32_t n = vf_count(pf->pci);
 
 	vfs->count = n;
 	for (uint32_t i = 0; i < n && i < VFS_MAX; i++) {
@@ -124,19 +122,32 @@ int vf_look(const char *pci, struct nvml_gpu *nvml, const struct gpu_facts *fact
 			.number = i, .group = -1, .placement = UINT32_MAX, .gi = UINT32_MAX
 		};
 		/* one that goes while we look has gone */
-		if (vf_address(pci, i, vf->pci) < 0)
+		if (vf_address(pf->pci, i, vf->pci) < 0)
 			break;
 		vf_driver(vf->pci, vf->driver, sizeof(vf->driver));
 		vfs->n++;
 	}
 	vf_find_groups(vfs);
+	if (with_others)
+		vf_find_neighbours(vfs);
 	if (look)
-		look(&pf, seen);
-	if (vfs->n) {
+		look(pf, seen);
+	if (vfs->n)
 		vf_find_users(vfs);
+	if (vfs->n && with_others)
 		vf_find_owners(vfs);
-	} else {
-		find_claims(pci, facts->vf.total, vfs);
-	}
+	else if (with_others)
+		find_claims(pf->pci, pf->facts->vf.total, vfs);
+}
+
+int vf_look(const char *pci, struct nvml_gpu *nvml, const struct gpu_facts *facts,
+	struct gpu_seen *seen, struct error *err)
+{
+	look_at(&(struct vf_pf){ pci, nvml, facts }, seen, true);
 	return 0;
+}
+
+void vf_look_itself(const struct vf_pf *pf, struct gpu_seen *seen)
+{
+	look_at(pf, seen, false);
 }

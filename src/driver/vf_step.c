@@ -11,10 +11,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static int look(const struct vf_pf *pf, struct gpu_seen *seen, struct error *err)
+static void look(const struct vf_pf *pf, struct gpu_seen *seen)
 {
 	memset(&seen->vfs, 0, sizeof(seen->vfs));
-	return vf_look(pf->pci, pf->nvml, pf->facts, seen, err);
+	vf_look_itself(pf, seen);
 }
 
 /* ---- their count ---- */
@@ -106,8 +106,9 @@ static int check_set(const struct vf_pf *pf, struct vfs_seen *vfs, uint64_t mask
 static int put_back(const struct vf_pf *pf, struct gpu_seen *was, uint64_t done)
 {
 	struct gpu_seen *now = must_alloc(1, sizeof(*now));
-	int r = look(pf, now, NULL);
+	int r = 0;
 
+	look(pf, now);
 	for (unsigned i = VFS_MAX; i-- > 0 && r == 0;)
 		if (done >> i & 1)
 			r = vf_ops(pf->facts->vf.kind)
@@ -143,11 +144,10 @@ int vf_do_step(const char *pci, struct nvml_gpu *nvml, const struct gpu_facts *f
 {
 	const struct vf_pf pf = { pci, nvml, facts };
 	struct gpu_seen *seen = must_alloc(1, sizeof(*seen));
-	int r = look(&pf, seen, err);
+	int r = 0;
 
-	if (r < 0)
-		;
-	else if (step->kind == STEP_VF_COUNT)
+	look(&pf, seen);
+	if (step->kind == STEP_VF_COUNT)
 		r = do_count(&pf, step->vf.count, seen, err);
 	else if (step->kind == STEP_VF_SET)
 		r = do_set(&pf, &step->vf, seen, err);
