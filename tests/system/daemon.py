@@ -321,7 +321,9 @@ def a_job_runs_fenced_in_its_share_and_gives_it_back_however_it_ends():
     with started() as node:
         apply(node, MIG_ON)
         out = node.carve("run", "--profile", "1g.10gb", "--", SIM, "hold", "--time", "10ms")
-        equal((out.returncode, out.stderr), (0, ""))
+        equal(out.returncode, 0)
+        # on a machine that is busy it says what it waits for
+        true(out.stderr in ("", "carve: preparing 1g.10gb\n"), out.stderr)
         equal(node.carve("run", "--profile", "1g.10gb", "--", "sh", "-c", "exit 7").returncode, 7)
         equal(node.get("/v1/leases")["leases"], [])
         inside = node.carve("run", "--profile", "1g.10gb", "--", SIM, "hold", "--device", "1", "--time", "10ms")
