@@ -61,7 +61,7 @@ void gpu_rebuild(struct daemon *daemon, unsigned index)
 	struct gpu *gpu = &daemon->gpus[index];
 	struct gpu_runtime *runtime = &daemon->runtime[index];
 
-	gpu->seen = runtime->truth;
+	gpu_seen_copy(&gpu->seen, &runtime->truth);
 	if (runtime->txn)
 		txn_apply_pending(runtime->txn, index, &gpu->facts.geometry, &gpu->seen);
 	for (unsigned i = 0; i < gpu->seen.n_instances; i++) {
@@ -84,7 +84,7 @@ void gpu_rebuild(struct daemon *daemon, unsigned index)
 
 void gpu_saw(struct daemon *daemon, unsigned gpu, const struct gpu_seen *seen)
 {
-	daemon->runtime[gpu].truth = *seen;
+	gpu_seen_copy(&daemon->runtime[gpu].truth, seen);
 	daemon->runtime[gpu].failed_looks = 0;
 	gpu_rebuild(daemon, gpu);
 }
@@ -122,7 +122,7 @@ static void take_facts(struct daemon *daemon, unsigned index, const struct work_
 	struct gpu *gpu = &daemon->gpus[index];
 	bool is_known = text_eq(gpu->facts.uuid, answer->facts.facts.uuid);
 
-	gpu->facts = answer->facts.facts;
+	gpu_facts_copy(&gpu->facts, &answer->facts.facts);
 	memcpy(gpu->capability, answer->facts.capability, sizeof(gpu->capability));
 	vfs_keep_types(daemon, index);
 	daemon->runtime[index].has_facts = true;

@@ -7,6 +7,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -60,6 +61,23 @@ static int no_gpu(const struct gpu *gpus, unsigned n, const char *name, struct e
 			name, gpus[0].facts.uuid, gpus[0].facts.pci);
 	return error_set(
 		err, -ENODEV, "no GPU '%s' on this node (it has GPUs 0 to %u)", name, n - 1);
+}
+
+void gpu_facts_copy(struct gpu_facts *to, const struct gpu_facts *from)
+{
+	memcpy(to, from,
+		offsetof(struct gpu_facts, vf.type) + from->vf.n_types * sizeof(from->vf.type[0]));
+}
+
+void gpu_seen_copy(struct gpu_seen *to, const struct gpu_seen *from)
+{
+	memcpy(to, from,
+		offsetof(struct gpu_seen, instance) +
+			from->n_instances * sizeof(from->instance[0]));
+	to->n_processes = from->n_processes;
+	memcpy(to->process, from->process, from->n_processes * sizeof(from->process[0]));
+	memcpy(&to->vfs, &from->vfs,
+		offsetof(struct vfs_seen, vf) + from->vfs.n * sizeof(from->vfs.vf[0]));
 }
 
 int gpu_find(const struct gpu *gpus, unsigned n, const char *name, unsigned *ret_index,

@@ -133,6 +133,11 @@ struct gpu {
 const char *share_name(const struct gpu *gpu, const struct mig_instance *instance,
 	const struct mig_ci *ci, char ret_text[SHARE_NAME_MAX]);
 
+/* Copies what is filled: the many instances, processes, VFs and types that a GPU might have, and
+ * has not, take no memory. */
+void gpu_facts_copy(struct gpu_facts *to, const struct gpu_facts *from);
+void gpu_seen_copy(struct gpu_seen *to, const struct gpu_seen *from);
+
 /*
  * Finds a GPU by index, uuid (or a unique prefix of at least 8 characters), or PCI address (with or
  * without the domain). -ENODEV with a sentence that says what there is, -EINVAL if ambiguous.
