@@ -26,7 +26,10 @@ NOT_SEEN = {
     "GpuProcess.lease": "takes a process in a lease's cgroup on the GPU: tests/system/daemon.py has those",
     "Internal.error": "a fault of carved's own",
     "Internal.version": "the same",
-    "Request.vm": "takes a GPU with virtual functions, and this node has none",
+    "VfShare.owner": "takes another tool that says that a virtual function is its own",
+    "VfShare.vm": "takes a virtual machine monitor that says the machine's name",
+    "BindingVf.cdev": "takes a kernel with iommufd",
+    "BindingVf.mdev": "the simulated node's vGPUs are no mediated devices",
 }
 
 
@@ -195,6 +198,10 @@ def every_documented_answer_comes_and_no_other():
         draining(contract)
         broken(contract)
         configuration(contract)
+    with Node("vgpu", config="health-interval: 100ms\n") as node:
+        node.start()
+        contract.node = node
+        virtual(contract)
     wanted = {(method, path, int(status)) for (method, path), operation in contract.operations.items()
               for status in operation["responses"]}
     if not is_root() or not cgroup_mount():
@@ -286,6 +293,27 @@ def leasing(contract):
         contract.post("/v1/leases/%s/release" % name, 200, grace=0)
     for path, body in (("", None), ("/enter", None), ("/leave", None), ("/release", None), ("/extend", {"time": 1})):
         contract.call("POST" if path else "GET", "/v1/leases/%s%s" % (everything["id"], path), body, 200)
+
+
+def virtual(contract):
+    """Virtual functions: leased, held by a virtual machine, and in an instance of MIG."""
+    node = contract.node
+    contract.applied("[]", "[2]", remember=False)
+    machine = {"kind": "vm", "name": "web1"}
+    lease = contract.post("/v1/leases", 201, request={"vm": True, "profile": "NVIDIA L40S-12Q"}, holder=machine)["lease"]
+    with subprocess.Popen([SIM, "hold", "--vf", lease["got"][0]["pci"]], env=node.env) as vm:
+        node.wait_for(lambda: contract.get("/v1/shares/0:vf0")["share"]["vf"]["user"], "its use to be seen")
+        contract.post("/v1/leases/web1/release", 409)
+        contract.get("/v1/node")
+        off = "version: carve/v1\nlayouts:\n  off:\n  - gpus: [0]\n    vf: []\n"
+        equal(contract.post("/v1/plan", text=off)["verdict"], "cannot")
+        vm.terminate()
+    contract.get("/v1/shares")
+    mig = [t["name"] for t in contract.get("/v1/gpus/2")["gpu"]["vf"]["types"] if t["mig"]]
+    contract.post("/v1/leases", 201, request={"vm": True, "profile": mig[0]}, holder=dict(machine, name="web2"))
+    contract.get("/v1/shares")
+    for name in ("web1", "web2"):
+        contract.post("/v1/leases/%s/release" % name)
 
 
 def sharing(contract):
