@@ -210,12 +210,13 @@ static void collect_pins(struct operation *operation, const struct plan *plan)
 	for (unsigned i = 0; i < plan->n_repins; i++) {
 		const struct repin *repin = &plan->repin[i];
 		const struct gpu *gpu = &operation->daemon->gpus[repin->gpu];
-		const struct mig_instance *instance = &gpu->seen.instance[repin->instance];
+		const struct mig_instance *instance;
 		struct pin *pin = vec_add(&operation->pins);
 
 		*pin = (struct pin){ .gpu = repin->gpu, .vf = repin->vf, .origin = repin->origin };
 		if (repin->vf != REPIN_INSTANCE)
 			continue;
+		instance = &gpu->seen.instance[repin->instance];
 		pin->profile_id = gpu->facts.geometry.profile[instance->profile].id;
 		pin->start = instance->start;
 	}
