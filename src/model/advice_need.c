@@ -3,7 +3,6 @@
 #include "model/advice.h"
 
 #include "base/error.h"
-#include "base/size.h"
 #include "base/text.h"
 #include "model/need.h"
 
@@ -226,7 +225,6 @@ int advice_need_check(struct advice_need *need, struct error *err)
 static void add_what(const struct advice_need *need, struct buf *text)
 {
 	const struct request *request = &need->request;
-	char size[SIZE_TEXT_MAX];
 
 	if (need->count > 1)
 		buf_addf(text, "%u times ", need->count);
@@ -236,14 +234,7 @@ static void add_what(const struct advice_need *need, struct buf *text)
 		buf_add(text, request->profile);
 	else if (request_is_bare(request))
 		buf_add(text, need->count > 1 ? "a part of a GPU" : "a GPU");
-	if (request->memory_label)
-		buf_addf(text, "%uG", request->memory_label);
-	else if (request->memory_bytes)
-		buf_add(text, size_text(request->memory_bytes, size));
-	if (request->memory_bytes && request->compute_percent)
-		buf_add(text, " and ");
-	if (request->compute_percent)
-		buf_addf(text, "%u %% of a GPU's compute", request->compute_percent);
+	request_add_size(text, request, "a GPU's compute");
 }
 
 const char *advice_need_text(const struct advice_need *need, char ret_text[ADVICE_NEED_TEXT_MAX])

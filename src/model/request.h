@@ -80,6 +80,10 @@ bool request_may_mps(const struct request *request);
 #define REQUEST_TEXT_MAX 160
 const char *request_text(const struct request *request, char ret_text[REQUEST_TEXT_MAX]);
 
+struct buf;
+/* "10G and 25 % of a GPU": its memory and its part of `whole`, as far as it says them. */
+void request_add_size(struct buf *text, const struct request *request, const char *whole);
+
 /* One row per option: for --help, completions and the manual page. */
 struct request_option_row {
 	const char *name; /* "memory" */

@@ -131,7 +131,7 @@ int request_check(const struct request *request, struct error *err)
 	return check_mechanism(request, err);
 }
 
-static void add_size(struct buf *text, const struct request *request)
+void request_add_size(struct buf *text, const struct request *request, const char *whole)
 {
 	char size[SIZE_TEXT_MAX];
 
@@ -142,7 +142,7 @@ static void add_size(struct buf *text, const struct request *request)
 	if (request->memory_bytes && request->compute_percent)
 		buf_add(text, " and ");
 	if (request->compute_percent)
-		buf_addf(text, "%u %% of a GPU", request->compute_percent);
+		buf_addf(text, "%u %% of %s", request->compute_percent, whole);
 }
 
 const char *request_text(const struct request *request, char ret_text[REQUEST_TEXT_MAX])
@@ -157,7 +157,7 @@ const char *request_text(const struct request *request, char ret_text[REQUEST_TE
 			buf_addf(&text, "%u whole GPUs", request->n_gpus);
 		if (is_sized) {
 			buf_add(&text, " with at least ");
-			add_size(&text, request);
+			request_add_size(&text, request, "a GPU");
 		}
 	} else if (request->is_vm && !request->profile[0] && !is_sized) {
 		buf_add(&text, "a virtual function");
@@ -167,7 +167,7 @@ const char *request_text(const struct request *request, char ret_text[REQUEST_TE
 		if (request->profile[0] && request->mechanism != MECHANISM_MPS)
 			buf_add(&text, request->profile);
 		else
-			add_size(&text, request);
+			request_add_size(&text, request, "a GPU");
 	}
 	if (request->is_vm)
 		buf_add(&text, " for a virtual machine");
