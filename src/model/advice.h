@@ -111,13 +111,20 @@ struct advice_estimate {
 	const char *where;
 };
 
-/* What was measured on this node: leads over all else. `gpu` is a uuid, or "" for any. */
+/*
+ * What was measured on this node: leads over all else. A row of this very GPU comes before one of
+ * another GPU of its product. model/measured.h makes them.
+ */
 struct advice_measured {
-	const char *gpu;
+	const char *gpu;     /* uuid; "": any */
+	const char *product; /* as the driver calls it; NULL: only that GPU */
 	enum advice_option option;
-	unsigned count;	  /* shares that were busy at once */
-	unsigned percent; /* compute that each had */
+	unsigned count;	     /* shares that were busy at once */
+	unsigned percent;    /* compute that each had; 0: turns */
+	const char *profile; /* of MIG; NULL or "": any */
+	uint32_t workloads;  /* 1 << enum advice_workload; 0: all */
 	struct advice_estimate estimate;
+	const char *elsewhere; /* the estimate's text where it is of another GPU */
 };
 
 struct advice_enforcers {

@@ -25,22 +25,57 @@ static const struct figure {
 #include "figures.def" /* data/advice */
 };
 
+/* As many as run beside each other: no more than were asked for, nor than fit. */
+static unsigned neighbours(const struct advice_need *need, const struct advice_share *share)
+{
+	return need->count < share->fit_empty ? need->count : share->fit_empty;
+}
+
+static bool is_of_need(const struct advice_measured *row, enum advice_option option,
+	const struct advice_need *need, const struct advice_share *share)
+{
+	/* A whole GPU has all of its compute, and so has who takes turns. */
+	bool is_divided = option != ADVICE_WHOLE && option != ADVICE_TIME;
+
+	return row->option == option && (!is_divided || row->percent == share->percent) &&
+	       (!row->profile || !*row->profile || text_eq(row->profile, share->profile)) &&
+	       (!row->workloads || row->workloads & 1U << need->workload);
+}
+
+/* One alone may get any neighbours: it is told what the most of them leave it. */
+static bool is_better(const struct advice_measured *row, const struct advice_measured *than,
+	const struct advice_need *need, const struct advice_share *share)
+{
+	if (need->count > 1 && row->count != neighbours(need, share))
+		return false;
+	return !than || row->count > than->count;
+}
+
 static bool find_measured(enum advice_option option, const struct advice_need *need,
 	const struct advice_gpu *gpu, const struct advice_share *share,
 	const struct advice_measured *measured, unsigned n, struct advice_estimate *ret_estimate)
 {
-	for (unsigned i = 0; i < n; i++) {
-		const struct advice_measured *row = &measured[i];
+	const struct advice_measured *own = NULL, *other = NULL;
 
-		if (row->option != option || row->count != need->count ||
-			row->percent != share->percent || !gpu->is_here ||
-			(*row->gpu && !text_eq(row->gpu, gpu->gpu.facts.uuid)))
+	for (unsigned i = 0; i < n && gpu->is_here; i++) {
+		const struct advice_measured *row = &measured[i];
+		bool is_own = !*row->gpu || text_eq(row->gpu, gpu->gpu.facts.uuid);
+
+		if (!is_of_need(row, option, need, share))
 			continue;
-		*ret_estimate = row->estimate;
-		ret_estimate->source = SOURCE_MEASURED;
-		return true;
+		if (is_own && is_better(row, own, need, share))
+			own = row;
+		if (!is_own && text_eq(row->product, gpu->gpu.facts.product) &&
+			is_better(row, other, need, share))
+			other = row;
 	}
-	return false;
+	if (!own && !other)
+		return false;
+	*ret_estimate = own ? own->estimate : other->estimate;
+	ret_estimate->source = SOURCE_MEASURED;
+	if (!own)
+		ret_estimate->text = other->elsewhere;
+	return true;
 }
 
 static unsigned slices_of(const struct gpu *gpu, const struct advice_share *share)
@@ -48,12 +83,6 @@ static unsigned slices_of(const struct gpu *gpu, const struct advice_share *shar
 	int p = *share->profile ? mig_profile_find(&gpu->facts.geometry, share->profile) : -1;
 
 	return p < 0 ? 0 : gpu->facts.geometry.profile[p].slices;
-}
-
-/* As many as run beside each other: no more than were asked for, nor than fit. */
-static unsigned neighbours(const struct advice_need *need, const struct advice_share *share)
-{
-	return need->count < share->fit_empty ? need->count : share->fit_empty;
 }
 
 /* MPS was measured without compute limits: that is near what limits give that fill the GPU. */

@@ -439,9 +439,60 @@ TEST(what_was_measured_here_leads_over_what_was_published)
 	CHECK_EQ(advice.item[0].option, ADVICE_MIG);
 	CHECK_EQ(advice.item[0].estimate.source, SOURCE_MEASURED);
 	CHECK_EQ(advice.item[0].estimate.throughput.high, 21);
+	need.count = 3;
 	row.count = 2;
 	advise(&need, gpu, 1, &row, 1, &advice);
 	CHECK_EQ(advice.item[0].estimate.source, SOURCE_RULE);
+	free(gpu);
+}
+
+TEST(of_what_was_measured_what_is_nearest_is_cited)
+{
+	enum { OWN, MORE, OTHERS, PROFILE, WORK, N };
+	struct advice_gpu *gpu = must_alloc(1, sizeof(*gpu));
+	struct advice_measured row[N];
+	struct advice_need need;
+	struct advice advice;
+
+	fixture_gpu(&gpu->gpu, 0, FIXTURE_H100_80);
+	gpu->is_here = true;
+	for (unsigned i = 0; i < N; i++)
+		row[i] = (struct advice_measured){ .gpu = gpu->gpu.facts.uuid,
+			.product = gpu->gpu.facts.product,
+			.option = ADVICE_MIG,
+			.count = 2,
+			.percent = 14,
+			.profile = "1g.10gb",
+			.workloads = 1U << WORKLOAD_INFERENCE,
+			.estimate = { { 10 + i, 10 + i }, { 500, 500 }, .text = "own" },
+			.elsewhere = "elsewhere" };
+	row[MORE].count = 7;
+	row[OTHERS].gpu = "GPU-another";
+	row[OTHERS].count = 5;
+	row[PROFILE].profile = "1g.20gb";
+	row[PROFILE].count = 6;
+	row[WORK].workloads = 1U << WORKLOAD_TRAINING;
+	advice_need_init(&need);
+	set(&need, "memory", "10G");
+	set(&need, "workload", "inference");
+	/* alone: with the most neighbours that were measured */
+	advise(&need, gpu, 1, row, N, &advice);
+	CHECK_EQ(advice.item[0].estimate.throughput.low, 10 + MORE);
+	need.count = 2;
+	advise(&need, gpu, 1, row, N, &advice);
+	CHECK_EQ(advice.item[0].estimate.throughput.low, 10 + OWN);
+	CHECK_TEXT(advice.item[0].estimate.text, "own");
+	need.count = 5;
+	advise(&need, gpu, 1, row, N, &advice);
+	CHECK_EQ(advice.item[0].estimate.throughput.low, 10 + OTHERS);
+	CHECK_TEXT(advice.item[0].estimate.text, "elsewhere");
+	need.count = 6;
+	advise(&need, gpu, 1, row, N, &advice);
+	CHECK_EQ(advice.item[0].estimate.source, SOURCE_RULE);
+	need.count = 2;
+	need.workload = WORKLOAD_RENDERING;
+	advise(&need, gpu, 1, row, N, &advice);
+	CHECK(advice.item[0].estimate.source != SOURCE_MEASURED);
 	free(gpu);
 }
 
