@@ -4,6 +4,7 @@
 #include "cli/help.h"
 #include "cli/options.h"
 #include "cli/verb.h"
+#include "measure/copy.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -84,6 +85,8 @@ int main(int argc, char **argv)
 	struct error err = ERROR_NONE;
 	int end_signal = 0, status;
 
+	if (argc > 1 && text_eq(argv[1], COPY_OPTION))
+		return copy_main(argc - 2, argv + 2);
 	if (argc < 2) {
 		help_overview();
 		status = EXIT_USAGE;

@@ -115,9 +115,10 @@ static bool is_of_one_share(const struct measured *a, const struct measured *b)
 	       text_eq(a->profile, b->profile) && text_eq(a->gpu, b->gpu);
 }
 
+/* With all the neighbours that there can be, and those are alike. */
 static bool is_row(const struct measured *measured)
 {
-	return measured->beside == BESIDE_ALIKE || measured->option == ADVICE_WHOLE;
+	return measured->beside == BESIDE_ALIKE || measured->count == 1;
 }
 
 static void say_shares(const struct measured *measured, struct buf *text)

@@ -17,14 +17,15 @@ MAY_USE = {
     "client": {"base", "model"},
     "doctor": {"base", "model", "driver", "mechanism"},
     "adapters": {"base", "model", "client"},
-    "cli": {"base", "model", "client", "doctor", "adapters"},
+    "measure": {"base", "abi", "model", "driver"},
+    "cli": {"base", "model", "client", "doctor", "adapters", "measure"},
     "sim": {"base", "abi"},
 }
 # The rooms that may include the public header, include/carve/carve.h.
 MAY_USE_PUBLIC = {"client", "cli"}
 # Other people's libraries, and the rooms that may use them.
 LIBRARIES = {
-    "jansson.h": {"model", "client", "doctor", "adapters", "daemon", "cli", "sim"},
+    "jansson.h": {"model", "client", "doctor", "adapters", "measure", "daemon", "cli", "sim"},
     "libfyaml.h": {"model", "sim"},
     "sqlite3.h": {"daemon"},
     "microhttpd.h": {"daemon"},

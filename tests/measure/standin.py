@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Puts the stand-in for CUDA's driver library onto a test's library path."""
+import os
+
+
+def install(t, which="STANDIN"):
+    folder = os.path.join(t.dir, "lib")
+    os.makedirs(folder, exist_ok=True)
+    path = os.path.join(folder, "libcuda.so.1")
+    if os.path.lexists(path):
+        os.unlink(path)
+    os.symlink(os.environ[which], path)
+    t.env |= {"LD_LIBRARY_PATH": folder, "STANDIN_LOG": os.path.join(t.dir, "cuda.log")}
+
+
+def log(t):
+    """Its calls, as lists of words behind the pid."""
+    with open(os.path.join(t.dir, "cuda.log"), encoding="ascii") as file:
+        return [line.split() for line in file]
