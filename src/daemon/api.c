@@ -47,6 +47,9 @@ static const struct route routes[] = {
 	{ "POST", "/v1/apply", api_post_apply, "file text layout reset stop_services remember" },
 	{ "GET", "/v1/operations/*", api_get_operation },
 	{ "GET", "/v1/events", api_get_events },
+	{ "GET", "/v1/measurements", api_get_measurements },
+	{ "POST", "/v1/measurements", api_post_measurements, "gpu figures" },
+	{ "POST", "/v1/measurements/forget", api_forget_measurements, "gpu" },
 	{ "POST", "/v1/reload", api_reload },
 };
 

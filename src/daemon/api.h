@@ -120,6 +120,9 @@ void api_get_layout(struct call *call);
 void api_post_plan(struct call *call);
 void api_post_apply(struct call *call);
 void api_get_operation(struct call *call);
+void api_get_measurements(struct call *call);
+void api_post_measurements(struct call *call);
+void api_forget_measurements(struct call *call);
 void api_reload(struct call *call);
 
 /* Answers by kind of wait (api.c calls them). */

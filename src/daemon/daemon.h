@@ -18,6 +18,7 @@ struct guard;
 struct http;
 struct lease_over;
 struct ledger;
+struct measurements;
 struct mps_foreign;
 struct worker;
 struct services;
@@ -63,6 +64,8 @@ struct daemon {
 	unsigned n_mps_foreign, mps_looks;
 	struct worker *mps_finder;
 	bool mps_finding;
+
+	struct measurements *measurements; /* daemon/measurements.h */
 
 	struct list alone;	  /* steps that are done alone, in line */
 	sd_event_source *vf_soon; /* sees to the VFs in a later round of the loop; NULL: never asked

@@ -18,6 +18,7 @@
 #include "daemon/http.h"
 #include "daemon/leases.h"
 #include "daemon/ledger.h"
+#include "daemon/measurements.h"
 #include "daemon/mps.h"
 #include "daemon/peers.h"
 #include "daemon/settings.h"
@@ -182,6 +183,7 @@ static void serve(struct daemon *daemon)
 /* Virtual machines are started when we say that we are ready: their VFs come before. */
 static void take_up(struct daemon *daemon)
 {
+	measurements_recall(daemon);
 	leases_recall(daemon);
 	mps_recall(daemon);
 	vfs_restore(daemon, serve);
@@ -245,6 +247,7 @@ static void end(struct daemon *daemon)
 		call_fail(call, API_NO_ROOM, "carved is ending; ask again when it is back");
 	daemon->http = http_stop(daemon->http);
 	operations_done(daemon);
+	measurements_done(daemon);
 	mps_done(daemon);
 	leases_done(daemon);
 	gpus_done(daemon);

@@ -197,6 +197,7 @@ def every_documented_answer_comes_and_no_other():
             as_another(contract)
         draining(contract)
         broken(contract)
+        measured(contract)
         configuration(contract)
     with Node("vgpu", config="health-interval: 100ms\n") as node:
         node.start()
@@ -410,6 +411,20 @@ def broken(contract):
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as one:
         one.connect(node.socket)
         equal(contract.raw(one, "POST", "/v1/leases", {"x": " " * (1 << 20)})[0], 413)
+
+
+def measured(contract):
+    rate = {"items_per_s": 500.5, "p50_ns": 2000000, "p99_ns": 2100000}
+    figure = {"way": "mps", "kind": "compute", "beside": "alike", "count": 2, "percent": 50, "profile": "",
+              "item": {"blocks": 4224, "rounds": 100, "bytes": 0}, "alone": rate, "copies": [rate, rate]}
+    contract.post("/v1/measurements", gpu="0", figures=[])
+    equal(contract.get("/v1/measurements")["measurements"], [])
+    contract.post("/v1/measurements", gpu="0", figures=[figure, dict(figure, kind="launch")])
+    contract.get("/v1/measurements")
+    contract.post("/v1/measurements", 404, gpu="77", figures=[figure])
+    contract.post("/v1/measurements", 400, gpu="0", figures=[dict(figure, count=0)])
+    contract.post("/v1/measurements", 409, gpu="0", figures=[dict(figure, way="time")] * 255)
+    equal(contract.post("/v1/measurements/forget", gpu="0")["forgotten"], 2)
 
 
 def configuration(contract):
