@@ -26,7 +26,7 @@ over its socket; only *carve doctor* looks for itself, and *carve advise* of a p
 needs nobody.
 
 Anyone may list, request, and release what is his own. root and the group _carve_ may manage GPUs, adopt
-shares, apply layouts, drain, reload, and release others' leases. Carve changes a GPU only if it was told
+shares, apply layouts, drain, reload, measure, and release others' leases. Carve changes a GPU only if it was told
 to manage it.
 
 Sizes: _10G_ is 10\^9 bytes, _10Gi_ 2\^30. A size equal to the number in a MIG profile's name means that
@@ -56,6 +56,9 @@ cat <<'END'
 
 *64*
 	What was typed cannot be understood.
+
+*75*
+	*measure*: others are on the GPU, who are named; it may go later.
 
 *124*
 	*run*, *lease*: waited too long. *attach*: QEMU took too long. *detach*: the guest has not let go in

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/size.h"
 #include "base/text.h"
+#include "cli/measured.h"
 #include "cli/verb.h"
 #include "model/product.h"
 
@@ -116,15 +117,26 @@ static int check_memory(const struct advice_need *need, const struct advice_gpu 
 		size_text(asked, size), size_text(most, largest), product);
 }
 
-static void answer(const struct invocation *invocation, const struct advice_need *needs,
-	unsigned n_needs, const json_t *node, const struct advice_gpu *gpus, unsigned n)
+/* What was measured here; a carved that keeps none has none. */
+static void look_at_measured(struct invocation *invocation, const json_t *node,
+	struct figures *figures, struct measured_rows *rows)
+{
+	if (node && figures_fetch(&invocation->client, figures, NULL, NULL) == 0)
+		measured_rows_make(figures->list, figures->n, json_text(node, "driver"), rows);
+}
+
+static void answer(struct invocation *invocation, const struct advice_need *needs, unsigned n_needs,
+	const json_t *node, const struct advice_gpu *gpus, unsigned n)
 {
 	struct terminal terminal = terminal_look(STDOUT_FILENO);
 	AUTO_FREE struct advice *advice = must_alloc(1, sizeof(*advice));
+	struct figures figures = { 0 };
+	struct measured_rows rows = { 0 };
 	json_t *list = json_array();
 
+	look_at_measured(invocation, node, &figures, &rows);
 	for (unsigned i = 0; i < n_needs; i++) {
-		advise(&needs[i], gpus, n, NULL, 0, advice);
+		advise(&needs[i], gpus, n, rows.row, rows.n, advice);
 		if (node)
 			advise_name(node, advice);
 		if (said(invocation, "json")) {
@@ -143,6 +155,8 @@ static void answer(const struct invocation *invocation, const struct advice_need
 		putchar('\n');
 	}
 	json_decref(list);
+	measured_rows_done(&rows);
+	free(figures.list);
 }
 
 /* The needs: a file's, those of the options, or what a person answers. */

@@ -17,6 +17,7 @@ enum exit_status {
 	EXIT_FAILED = 1,
 	EXIT_CHANGES = 2, /* plan: there is something to do */
 	EXIT_USAGE = 64,
+	EXIT_IN_USE = 75,      /* measure: others are on the GPU; it may go later */
 	EXIT_TIMEOUT = 124,    /* run, lease, attach, detach: waited too long */
 	EXIT_CARVE = 125,      /* run: Carve failed, not the command */
 	EXIT_CANNOT_RUN = 126, /* run: the command is there and cannot be run */
@@ -109,6 +110,7 @@ int verb_detach(struct invocation *invocation, struct error *err);
 int verb_drain(struct invocation *invocation, struct error *err);
 int verb_undrain(struct invocation *invocation, struct error *err);
 int verb_advise(struct invocation *invocation, struct error *err);
+int verb_measure(struct invocation *invocation, struct error *err);
 int verb_doctor(struct invocation *invocation, struct error *err);
 int verb_events(struct invocation *invocation, struct error *err);
 int verb_reload(struct invocation *invocation, struct error *err);

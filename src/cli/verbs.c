@@ -102,6 +102,19 @@ static const struct request_option_row advise_options[] = {
 	ADVICE_OPTION_ROWS JSON_ROW,
 	END_OF_OPTIONS,
 };
+static const struct request_option_row measure_options[] = {
+	{ "gpu", "GPU", "this one, by index, uuid or PCI address; else the first that nobody uses",
+		NULL },
+	{ "copies", "N", "by turns and by MPS, up to so many copies at once; 4", NULL },
+	{ "seconds", "S", "that each run is measured; 3", NULL },
+	{ "only", "WAY,...", "these ways, beside the whole GPU, which all are compared with",
+		"whole time mps mig" },
+	{ "dry-run", NULL, "says what would be run, and runs nothing", NULL },
+	{ "show", NULL, "prints what was measured on this node", NULL },
+	{ "forget", NULL, "drops what was measured, on all GPUs or one (--gpu)", NULL },
+	JSON_ROW,
+	END_OF_OPTIONS,
+};
 static const struct request_option_row doctor_options[] = {
 	JSON_ROW,
 	END_OF_OPTIONS,
@@ -401,6 +414,32 @@ const struct verb verbs[] = {
 			    "  carve advise workloads.yaml --json\n",
 		.options = advise_options,
 		.run = verb_advise,
+	},
+	{
+		.name = "measure",
+		.synopsis = "[--gpu GPU] [--copies N] [--seconds S] [--only WAY,...] [--dry-run]",
+		.summary = "measures how fast shares of a GPU are, for carve advise to cite",
+		.text = "A benchmark of three kinds of work (bound by compute, by the memory's "
+			"bandwidth, by launches)\n"
+			"runs alone on the whole GPU, then in several copies at once: by the "
+			"driver's own turns (time),\n"
+			"in MPS shares, and in MIG instances where MIG mode is on. It takes leases "
+			"as anyone does and\n"
+			"changes no mode; what it leaves out is said, with what would make it "
+			"possible.\n"
+			"\n"
+			"Where others are on the GPU it refuses, names them and exits 75. What was "
+			"measured to its end\n"
+			"is kept by the daemon for 'carve advise', and replaces what was measured "
+			"before in the same\n"
+			"ways; Ctrl-C ends everything and keeps nothing. For root and the group "
+			"carve; --show is for\n"
+			"everyone.\n",
+		.examples = "  carve measure --dry-run\n"
+			    "  carve measure --gpu 0 --copies 7 --only time,mps\n"
+			    "  carve measure --show\n",
+		.options = measure_options,
+		.run = verb_measure,
 	},
 	{
 		.name = "doctor",

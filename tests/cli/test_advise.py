@@ -41,7 +41,7 @@ def claim_a_product_needs_no_daemon(t):
 def claim_a_node_is_asked_once_and_only_read(t):
     t.serve(machines.busy_node("dgx-h100").copy())
     answer = advise(t, "--memory", "10G")
-    same([x[:2] for x in t.fake.seen], [("GET", "/v1/node")])
+    same([x[:2] for x in t.fake.seen], [("GET", "/v1/node"), ("GET", "/v1/measurements")])
     first = answer["ways"][0]
     same((first["way"], first["verdict"], first["share"]["profile"]), ("mig", "now", "1g.10gb"))
     contains(first["share"]["text"], "GPU ")

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Figures of a benchmark: as JSON and back, in hundredths, and as rows of advice. */
 #include "base/error.h"
+#include "base/io.h"
 #include "base/text.h"
 #include "model/measured.h"
 #include "test.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <time.h>
 
 /* `n` copies, each with `part` of the speed of one alone. */
@@ -190,6 +192,25 @@ TEST(no_workload_is_stood_for_twice)
 		CHECK_EQ(work_kind_find(work_kind_names[i]), i);
 	}
 	CHECK_EQ(work_kind_find("heat"), -1);
+}
+
+TEST(the_page_says_for_what_each_kind_stands)
+{
+	char *page = NULL;
+	size_t length;
+
+	CHECK_EQ(read_file_at(AT_FDCWD, DOCS "/choosing.md", 1 << 20, &page, &length), 0);
+	for (unsigned i = 0; i < WORK_KINDS_N; i++) {
+		AUTO_BUF row = { 0 };
+
+		buf_addf(&row, "| `%s` | ", work_kind_names[i]);
+		for (unsigned w = 0, n = 0; w < WORKLOAD_N; w++)
+			if (work_meanings[i].workloads & 1U << w)
+				buf_addf(&row, "%s%s", n++ ? ", " : "", advice_workload_names[w]);
+		buf_addf(&row, " | %s | ", work_meanings[i].why);
+		CHECK_SAY(page && strstr(page, buf_text(&row)), "%s", buf_text(&row));
+	}
+	free(page);
 }
 
 TEST_MAIN()

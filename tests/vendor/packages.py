@@ -85,6 +85,23 @@ def fetch(here, folder, names, root):
         run(here, folder, "dpkg-deb", "-x", deb, root)
 
 
+def ptxas():
+    """NVIDIA's assembler of PTX, out of a large package; the first call fetches it."""
+    root = unpacked()
+    here = os.path.dirname(root)
+    path = f"{here}/toolkit/usr/bin/ptxas"
+    with open(f"{here}/lock", "w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not os.path.exists(path):
+            os.makedirs(f"{here}/debs/toolkit", exist_ok=True)
+            os.makedirs(f"{here}/toolkit", exist_ok=True)
+            run(here, "debs/toolkit", "apt-get", "download", "-q", f"nvidia-cuda-toolkit/{SUITE}")
+            deb = glob.glob(f"{here}/debs/toolkit/*.deb")[0]
+            run(here, "toolkit", "sh", "-c", 'dpkg-deb --fsys-tarfile "$1" | tar -x ./usr/bin/ptxas', "sh", deb)
+            os.unlink(deb)
+    return path
+
+
 def unpacked():
     """The folder in which they lie; the first call fetches them."""
     here = os.environ["CARVE_TEST_VENDOR"]
