@@ -162,10 +162,11 @@ static int prepare(struct measuring *measuring, const json_t *node, uint32_t opt
 		return r;
 	text_copy(measuring->uuid, sizeof(measuring->uuid), json_text(gpu, "uuid"));
 	measuring->memory_bytes = (uint64_t)json_number(gpu, "memory");
-	measure_look(gpu, &ask);
+	r = measure_look(node, measuring->gpu, &ask, err);
 	ask.is_alone_known = ask.mig_on && know_alone(measuring, &kept);
 	free(kept.list);
-	r = measure_plan(&ask, plan, err);
+	if (r == 0)
+		r = measure_plan(&ask, plan, err);
 	if (r == 0)
 		r = copy_can_run(err);
 	/* Better now than after the work. */

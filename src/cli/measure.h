@@ -38,7 +38,7 @@ int measure_choose(const json_t *node, const char *name, unsigned *ret_gpu, stru
 /* Whether others than our own copies are on it by now: 0, or EXIT_IN_USE with the sentence. */
 int measure_check_alone(const struct measuring *measuring, const json_t *node, struct error *err);
 /* What a plan goes by, but ways and copies. */
-void measure_look(const json_t *gpu, struct plan_ask *ask);
+int measure_look(const json_t *node, unsigned index, struct plan_ask *ask, struct error *err);
 
 /* ---- measure_run.c ---- */
 

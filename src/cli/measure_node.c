@@ -6,8 +6,10 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/text.h"
+#include "cli/advise.h"
 #include "cli/node.h"
 #include "cli/verb.h"
+#include "model/advice_part.h"
 
 #include <errno.h>
 
@@ -202,13 +204,40 @@ int measure_check_alone(const struct measuring *measuring, const json_t *node, s
 	return status;
 }
 
-void measure_look(const json_t *gpu, struct plan_ask *ask)
+/* How many instances of each profile fit as the GPU is: what is pinned stays. */
+static int look_at_profiles(
+	const json_t *node, unsigned index, struct plan_ask *ask, struct error *err)
 {
-	const json_t *mig = json_object_get(gpu, "mig"), *item;
-	unsigned slices = (unsigned)json_whole(mig, "slices");
+	AUTO_FREE struct advice_gpu *gpus = NULL;
+	const struct mig_geometry *geometry;
+	unsigned n;
+	int r = advise_node(node, &gpus, &n, err);
+
+	if (r < 0)
+		return r;
+	geometry = &gpus[index].gpu.facts.geometry;
+	for (unsigned i = 0; i < geometry->n_profiles; i++) {
+		struct plan_profile *profile = &ask->profile[ask->n_profiles++];
+		struct advice_need need;
+		struct advice_share share = { 0 };
+
+		advice_need_init(&need);
+		text_copy(need.request.profile, sizeof(need.request.profile),
+			geometry->profile[i].name);
+		advice_share_of(ADVICE_MIG, &need, &gpus[index], &share);
+		text_copy(profile->name, sizeof(profile->name), geometry->profile[i].name);
+		profile->max = share.fit;
+		profile->percent = share.percent;
+	}
+	return 0;
+}
+
+int measure_look(const json_t *node, unsigned index, struct plan_ask *ask, struct error *err)
+{
+	const json_t *gpu = json_array_get(json_object_get(node, "gpus"), index), *item;
 	size_t i;
 
-	ask->mig_on = json_flag(mig, "on");
+	ask->mig_on = json_flag(json_object_get(gpu, "mig"), "on");
 	ask->no_mps = "Carve knows no MPS here";
 	json_array_foreach(json_object_get(gpu, "capabilities"), i, item)
 	{
@@ -217,15 +246,5 @@ void measure_look(const json_t *gpu, struct plan_ask *ask)
 					      ? NULL
 					      : json_text(item, "text");
 	}
-	json_array_foreach(json_object_get(mig, "profiles"), i, item)
-	{
-		struct plan_profile *profile = &ask->profile[ask->n_profiles];
-
-		if (ask->n_profiles == MIG_PROFILES_MAX)
-			break;
-		text_copy(profile->name, sizeof(profile->name), json_text(item, "name"));
-		profile->max = (unsigned)json_whole(item, "max");
-		profile->percent = slices ? 100 * (unsigned)json_whole(item, "slices") / slices : 0;
-		ask->n_profiles++;
-	}
+	return look_at_profiles(node, index, ask, err);
 }

@@ -67,13 +67,17 @@ static void plan_shared(
 static void plan_instances(const struct plan_ask *ask, struct measure_plan *plan)
 {
 	const struct plan_profile *smallest = NULL;
+	bool lacks_room = false;
 
 	for (unsigned i = 0; i < ask->n_profiles; i++) {
 		const struct plan_profile *profile = &ask->profile[i];
 		struct plan_run shares = { .option = ADVICE_MIG, .percent = profile->percent };
 
 		/* with the media engines, or without: computes as the plain one does */
-		if (strpbrk(profile->name, "+-") || profile->max == 0)
+		if (strpbrk(profile->name, "+-"))
+			continue;
+		lacks_room |= profile->max == 0;
+		if (profile->max == 0)
 			continue;
 		shares.count =
 			profile->max < MEASURED_COPIES_MAX ? profile->max : MEASURED_COPIES_MAX;
@@ -82,6 +86,9 @@ static void plan_instances(const struct plan_ask *ask, struct measure_plan *plan
 		if (!smallest || profile->max > smallest->max)
 			smallest = profile;
 	}
+	if (lacks_room)
+		skip(plan, ask, ADVICE_MIG, "some profiles have no room beside what is pinned",
+			"have a layout unpin it (carve apply)");
 	if (smallest && smallest->max >= 2) {
 		struct plan_run shares = {
 			.option = ADVICE_MIG, .count = 2, .percent = smallest->percent

@@ -14,7 +14,7 @@ struct error;
 
 struct plan_profile {
 	char name[VF_NAME_MAX];
-	unsigned max; /* as many on an empty GPU */
+	unsigned max; /* as many as there can be beside what is pinned */
 	unsigned percent;
 };
 /* The GPU as it is, and what is wanted. */

@@ -129,6 +129,15 @@ TEST(instances_are_measured_against_what_the_whole_gpu_did_before)
 	CHECK_TEXT(plan_text(&plan->run[0], text), "mig: 7 x compute, in 1g.10gb each");
 	CHECK_EQ(plan->run[0].percent, 14);
 	CHECK_EQ(plan->n_skips, 1);
+	/* one has no room: that is said, and the others are measured */
+	ask.profile[2].max = 0;
+	CHECK_EQ(measure_plan(&ask, plan, &err), 0);
+	CHECK_EQ(plan->n, 6 + 3 + 3);
+	CHECK_EQ(plan->n_skips, 2);
+	for (unsigned i = 0; i < ask.n_profiles; i++)
+		ask.profile[i].max = 0;
+	CHECK_EQ(measure_plan(&ask, plan, &err), -ENOTSUP);
+	CHECK_SAY(strstr(err.text, "no room beside what is pinned"), "%s", err.text);
 	free(plan);
 }
 
