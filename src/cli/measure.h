@@ -7,6 +7,7 @@
 #include "client/json.h"
 #include "measure/plan.h"
 
+#include <signal.h>
 #include <sys/types.h>
 
 struct error;
@@ -50,6 +51,8 @@ int measure_run(struct measuring *measuring, const struct plan_run *run, struct 
 /* From here on SIGINT, SIGTERM and SIGHUP only end a run. The one that came, or 0. */
 void measure_hold_signals(void);
 int measure_signal(void);
+/* The signals that are blocked without us: for programs that we start. */
+const sigset_t *measure_signal_mask(void);
 
 /* ---- measure_text.c ---- */
 

@@ -235,9 +235,13 @@ static int look_at_profiles(
 int measure_look(const json_t *node, unsigned index, struct plan_ask *ask, struct error *err)
 {
 	const json_t *gpu = json_array_get(json_object_get(node, "gpus"), index), *item;
+	const json_t *mps = json_object_get(gpu, "mps");
 	size_t i;
 
 	ask->mig_on = json_flag(json_object_get(gpu, "mig"), "on");
+	/* A server of Carve's goes, and gives the mode back, when the whole GPU is leased. */
+	ask->is_exclusive = text_eq(json_text(mps, "compute_mode"), "exclusive-process") &&
+			    json_array_size(json_object_get(mps, "servers")) == 0;
 	ask->no_mps = "Carve knows no MPS here";
 	json_array_foreach(json_object_get(gpu, "capabilities"), i, item)
 	{

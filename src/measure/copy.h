@@ -10,12 +10,13 @@
  * It is spoken to through its standard input and output, so that whoever started it needs no other
  * way, and it ends with him. It prints lines of JSON, each with its "copy", counted from 0:
  *
- *	{"event":"ready","pid":..,"gpu":UUID,"item":{..}}	it waits for a byte; each copy takes
- *one
+ *	{"event":"ready","pid":..,"gpu":UUID,"item":{..}}
+ *		It waits for a byte of the input; each copy takes one.
  *	{"event":"done","items_per_s":..,"p50_ns":..,"p99_ns":..}
- *					its SECONDS are over; it goes on so that others have
- *					a neighbour, until the input is closed
- *	{"event":"failed","text":..}	the last line of a copy
+ *		Its SECONDS are over. It goes on, so that others have a neighbour, until the input
+ *		is closed.
+ *	{"event":"failed","text":..}
+ *		The last line of a copy.
  */
 
 enum { COPY_GO = 'g' };

@@ -105,7 +105,11 @@ static void plan_whole(const struct plan_ask *ask, struct measure_plan *plan)
 	struct plan_run whole = { .option = ADVICE_WHOLE, .count = 1 };
 
 	add_alike(plan, &whole, 1);
-	plan_shared(ask, ADVICE_TIME, plan);
+	if (ask->is_exclusive)
+		skip(plan, ask, ADVICE_TIME, "its compute mode lets one program in at a time",
+			"nvidia-smi --compute-mode DEFAULT");
+	else
+		plan_shared(ask, ADVICE_TIME, plan);
 	if (ask->no_mps)
 		skip(plan, ask, ADVICE_MPS, ask->no_mps, "'carve list gpus' says what it takes");
 	else

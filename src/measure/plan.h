@@ -23,6 +23,7 @@ struct plan_ask {
 	uint32_t options; /* ways: 1 << enum advice_option */
 	bool mig_on;
 	bool is_alone_known; /* it was measured as a whole before */
+	bool is_exclusive;   /* its compute mode lets one program in at a time */
 	const char *no_mps;  /* why there is no MPS; NULL: there is */
 	unsigned n_profiles;
 	struct plan_profile profile[MIG_PROFILES_MAX];

@@ -162,6 +162,8 @@ def claim_what_cannot_be_measured_is_refused_with_the_way_out(t):
     contains(node.measure("--gpu", "99", status=1).stderr, "no GPU '99'")
     gpus[0]["capabilities"][1] |= {"answer": "no", "text": "nvidia-cuda-mps-control is not installed"}
     contains(node.measure("--gpu", "0", "--dry-run").stdout, "Not measured: mps: nvidia-cuda-mps-control is not installed")
+    gpus[0]["mps"]["compute_mode"] = "exclusive-process"
+    contains(node.measure("--gpu", "0", "--dry-run").stdout, "Not measured: time: its compute mode lets one program in")
     contains(node.measure("--gpu", "0", "--only", "mig", status=1).stderr, "have a layout turn MIG mode on")
     node.node.json["simulated"] = True
     contains(node.measure(status=1).stderr, "a simulated GPU is no evidence")

@@ -81,6 +81,7 @@ TEST(every_way_is_run_or_left_out_with_the_reason)
 				ask = ask_of(options, copies, state & 1);
 				ask.is_alone_known = state & 2;
 				ask.no_mps = state & 4 ? "no MPS" : NULL;
+				ask.is_exclusive = state & 4;
 				if (measure_plan(&ask, plan, &err) == 0)
 					check(&ask, plan);
 				else
