@@ -191,27 +191,27 @@ int measurements_keep(struct daemon *daemon, unsigned gpu, const struct measured
 	}
 	store(daemon, facts->uuid);
 	oldest = one_too_many(kept);
-	if (oldest) {
-		AUTO_FREE char *uuid = must_strdup(oldest);
-
-		measurements_forget(daemon, uuid);
-	}
+	if (oldest)
+		measurements_forget(daemon, oldest);
 	return 0;
 }
 
 unsigned measurements_forget(struct daemon *daemon, const char *uuid)
 {
 	struct measurements *kept = measurements(daemon);
+	char gpu[MEASURED_GPU_MAX];
 	unsigned n = 0;
 
-	while (!uuid && kept->all.n) {
-		AUTO_FREE char *first = must_strdup(kept->all.at[0].gpu);
-
-		n += measurements_forget(daemon, first);
-	}
-	if (uuid) {
-		n = drop(kept, uuid, UINT32_MAX);
-		store(daemon, uuid);
-	}
+	if (uuid && text_copy(gpu, sizeof(gpu), uuid) < 0)
+		return 0; /* no GPU has such a one */
+	do {
+		if (!uuid && kept->all.n == 0)
+			break;
+		/* a copy: what it comes from is dropped */
+		if (!uuid)
+			text_copy(gpu, sizeof(gpu), kept->all.at[0].gpu);
+		n += drop(kept, gpu, UINT32_MAX);
+		store(daemon, gpu);
+	} while (!uuid);
 	return n;
 }

@@ -3,7 +3,7 @@
 figures are made up: no GPU is here that could have them."""
 import json
 import os
-import subprocess
+import sqlite3
 import sys
 
 from node import NOBODY, Node, Skip, acting_as, claim, equal, is_root, run_claims, true
@@ -89,10 +89,7 @@ def figures_outlive_carved_and_a_newer_driver_is_said():
         equal(kept(node), before)
         node.stop()
         # As if they came from before an upgrade: the store is carved's own.
-        path = os.path.join(node.env["CARVE_STATE_DIR"], "state.db")
-        subprocess.run([sys.executable, "-c", "import sqlite3, sys; d = sqlite3.connect(sys.argv[1]); d.execute(\"UPDATE value SET "
-                        "value = replace(value, '%s', '470.1') WHERE key LIKE 'measured/%%'\"); d.commit()"
-                        % before[0]["driver"], path], check=True)
+        stored(node, ("measured/" + before[0]["gpu"], json.dumps([dict(before[0], driver="470.1")])))
         node.start()
         estimate = expected(node)
         equal(estimate["source"], "measured")
@@ -124,6 +121,34 @@ def a_measurement_replaces_its_ways_and_no_others():
         node.kill()
         node.start()
         equal(kept(node), [])
+
+
+def stored(node, *rows):
+    """Writes into the store of a carved that is stopped."""
+    store = sqlite3.connect(os.path.join(node.env["CARVE_STATE_DIR"], "state.db"))
+    with store:
+        store.executemany("INSERT OR REPLACE INTO value VALUES (?, ?)", rows)
+    store.close()
+
+
+@claim
+def what_is_kept_is_bounded_and_what_is_damaged_is_left_out():
+    with Node("t4x4") as node:
+        node.start()
+        keep(node, figure())
+        own = kept(node)[0]
+        node.stop()
+        rows = [("measured/GPU-%d" % i, json.dumps([dict(own, gpu="GPU-%d" % i, time=1000 + i)])) for i in range(63)]
+        stored(node, *rows, ("measured/GPU-x", "{ no JSON"), ("measured/GPU-y", json.dumps([dict(own, gpu="GPU-y", count=0)])))
+        node.start()
+        equal(len(kept(node)), 64)
+        true("measured/GPU-x" in node.log() and "measured/GPU-y" in node.log(), node.log())
+        keep(node, figure(), gpu="1")
+        gpus = {one["gpu"] for one in kept(node)}
+        equal((len(gpus), "GPU-0" in gpus, "GPU-1" in gpus), (64, False, True))
+        equal(node.carve("measure", "--forget", "--gpu", "GPU-62").stdout, "1 figure forgotten.\n")
+        equal(node.carve("measure", "--forget", "--gpu", "GPU-" + 60 * "z").stdout, "0 figures forgotten.\n")
+        equal(len(kept(node)), 63)
 
 
 @claim

@@ -22,6 +22,12 @@ def assemble(*words):
     return done.returncode, done.stdout + done.stderr
 
 
+def libraries(root):
+    found = sorted(glob.glob(f"{root}/**/libcuda.so.1", recursive=True))
+    assert len(found) == 2, f"{found}: one of each release of Debian was fetched"
+    return found
+
+
 def claim_nvidias_assembler_takes_the_kernels_for_every_gpu(_):
     kernels = glob.glob(f"{KERNELS}/*.ptx")
     assert len(kernels) == 3, kernels
@@ -57,9 +63,18 @@ def claim_a_damaged_kernel_is_not_taken(_):
     os.unlink(path)
 
 
+def claim_every_entry_point_that_is_called_is_in_nvidias_library(root):
+    with open(os.path.join(KERNELS, "../../src/abi/cuda.def"), encoding="utf-8") as file:
+        wanted = set(re.findall(r"^CUDA_FN\((\w+),", file.read(), re.M))
+    assert len(wanted) > 15, wanted
+    found = libraries(root)
+    for path in found:
+        said = subprocess.run(["nm", "-D", "--defined-only", path], capture_output=True, text=True, check=True).stdout
+        assert not wanted - {line.split()[-1].split("@")[0] for line in said.splitlines()}, path
+
+
 def claim_without_a_gpu_nvidias_library_is_understood(root):
-    found = sorted(glob.glob(f"{root}/**/libcuda.so.1", recursive=True))
-    assert found, "no libcuda.so.1 among the packages"
+    found = libraries(root)
     if os.path.exists("/proc/driver/nvidia/version"):
         raise vendor.Skip("a driver is loaded here")
     for path in found:
