@@ -219,6 +219,94 @@ typedef struct nvmlProcessUtilizationSample_st {
 	unsigned int decUtil;
 } nvmlProcessUtilizationSample_t;
 
+typedef struct nvmlAccountingStats_st {
+	unsigned int gpuUtilization;
+	unsigned int memoryUtilization;
+	unsigned long long maxMemoryUsage; /* bytes */
+	unsigned long long time;	   /* milliseconds; 0 while it runs */
+	unsigned long long startTime;	   /* microseconds since 1970 */
+	unsigned int isRunning;
+	unsigned int reserved[5];
+} nvmlAccountingStats_t;
+
+/* ---- samples of the last seconds, and counters ---- */
+
+typedef enum nvmlSamplingType_enum {
+	NVML_TOTAL_POWER_SAMPLES = 0,
+	NVML_GPU_UTILIZATION_SAMPLES = 1,
+	NVML_MEMORY_UTILIZATION_SAMPLES = 2,
+	NVML_ENC_UTILIZATION_SAMPLES = 3,
+	NVML_DEC_UTILIZATION_SAMPLES = 4,
+	NVML_PROCESSOR_CLK_SAMPLES = 5,
+	NVML_MEMORY_CLK_SAMPLES = 6,
+	NVML_MODULE_POWER_SAMPLES = 7,
+	NVML_JPG_UTILIZATION_SAMPLES = 8,
+	NVML_OFA_UTILIZATION_SAMPLES = 9,
+	NVML_SAMPLINGTYPE_COUNT
+} nvmlSamplingType_t;
+
+typedef enum nvmlValueType_enum {
+	NVML_VALUE_TYPE_DOUBLE = 0,
+	NVML_VALUE_TYPE_UNSIGNED_INT = 1,
+	NVML_VALUE_TYPE_UNSIGNED_LONG = 2,
+	NVML_VALUE_TYPE_UNSIGNED_LONG_LONG = 3,
+	NVML_VALUE_TYPE_SIGNED_LONG_LONG = 4,
+	NVML_VALUE_TYPE_SIGNED_INT = 5
+} nvmlValueType_t;
+
+typedef union nvmlValue_st {
+	double dVal;
+	int siVal;
+	unsigned int uiVal;
+	unsigned long ulVal;
+	unsigned long long ullVal;
+	signed long long sllVal;
+} nvmlValue_t;
+
+typedef struct nvmlSample_st {
+	unsigned long long timeStamp; /* microseconds since 1970 */
+	nvmlValue_t sampleValue;
+} nvmlSample_t;
+
+typedef struct nvmlGpmSupport_st {
+	unsigned int version;
+	unsigned int isSupportedDevice;
+} nvmlGpmSupport_t;
+#define NVML_GPM_SUPPORT_VERSION 1
+
+/* What the counters of GPU performance monitoring held at one moment. */
+typedef struct nvmlGpmSample_st *nvmlGpmSample_t;
+
+/* How many there are grows with the driver; a call touches as many as it was asked for. */
+#define NVML_GPM_METRIC_MAX 333
+
+/* Percentages are means over the time between two samples, of the GPU or of the MIG instance. */
+#define NVML_GPM_METRIC_GRAPHICS_UTIL	1 /* percent of the time in which compute or graphics ran */
+#define NVML_GPM_METRIC_SM_UTIL		2 /* percent of the SMs that were busy */
+#define NVML_GPM_METRIC_DRAM_BW_UTIL	10 /* percent of the memory's bandwidth */
+#define NVML_GPM_METRIC_PCIE_TX_PER_SEC 20 /* MiB/s from the GPU */
+#define NVML_GPM_METRIC_PCIE_RX_PER_SEC 21 /* MiB/s to the GPU */
+
+typedef struct nvmlGpmMetric_st {
+	unsigned int metricId;
+	nvmlReturn_t nvmlReturn; /* of this metric alone */
+	double value;
+	struct {
+		char *shortName;
+		char *longName;
+		char *unit;
+	} metricInfo;
+} nvmlGpmMetric_t;
+
+typedef struct nvmlGpmMetricsGet_st {
+	unsigned int version;
+	unsigned int numMetrics;
+	nvmlGpmSample_t sample1;
+	nvmlGpmSample_t sample2;
+	nvmlGpmMetric_t metrics[NVML_GPM_METRIC_MAX];
+} nvmlGpmMetricsGet_t;
+#define NVML_GPM_METRICS_GET_VERSION 1
+
 /* ---- MIG ---- */
 
 #define NVML_DEVICE_MIG_DISABLE 0
@@ -420,6 +508,9 @@ _Static_assert(sizeof(nvmlDeviceAttributes_t) == 40, "nvmlDeviceAttributes_t");
 _Static_assert(sizeof(nvmlProcessInfo_v1_t) == 16, "nvmlProcessInfo_v1_t");
 _Static_assert(sizeof(nvmlProcessInfo_v2_t) == 24, "nvmlProcessInfo_v2_t");
 _Static_assert(sizeof(nvmlProcessUtilizationSample_t) == 32, "nvmlProcessUtilizationSample_t");
+_Static_assert(sizeof(nvmlAccountingStats_t) == 56, "nvmlAccountingStats_t");
+_Static_assert(sizeof(nvmlSample_t) == 16, "nvmlSample_t");
+_Static_assert(sizeof(nvmlGpmMetric_t) == 40, "nvmlGpmMetric_t");
 _Static_assert(sizeof(nvmlGpuInstanceProfileInfo_t) == 48, "nvmlGpuInstanceProfileInfo_t");
 _Static_assert(sizeof(nvmlGpuInstanceProfileInfo_v2_t) == 152, "nvmlGpuInstanceProfileInfo_v2_t");
 _Static_assert(sizeof(nvmlGpuInstanceProfileInfo_v3_t) == 152, "nvmlGpuInstanceProfileInfo_v3_t");

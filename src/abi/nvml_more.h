@@ -106,12 +106,6 @@ typedef struct nvmlBAR1Memory_st { /* bytes */
 	unsigned long long bar1Used;
 } nvmlBAR1Memory_t;
 
-typedef struct nvmlGpmSupport_st {
-	unsigned int version;
-	unsigned int isSupportedDevice;
-} nvmlGpmSupport_t;
-#define NVML_GPM_SUPPORT_VERSION 1
-
 /* ---- power, clocks, temperature ---- */
 
 typedef enum nvmlPStates_enum {
@@ -304,54 +298,7 @@ typedef struct nvmlProcessesUtilizationInfo_v1_st {
 } nvmlProcessesUtilizationInfo_v1_t;
 #define nvmlProcessesUtilizationInfo_v1 NVML_STRUCT_VERSION(nvmlProcessesUtilizationInfo_v1_t, 1)
 
-typedef struct nvmlAccountingStats_st {
-	unsigned int gpuUtilization;
-	unsigned int memoryUtilization;
-	unsigned long long maxMemoryUsage; /* bytes */
-	unsigned long long time;	   /* milliseconds; 0 while it runs */
-	unsigned long long startTime;	   /* microseconds since 1970 */
-	unsigned int isRunning;
-	unsigned int reserved[5];
-} nvmlAccountingStats_t;
-
-/* ---- samples and field values ---- */
-
-typedef enum nvmlSamplingType_enum {
-	NVML_TOTAL_POWER_SAMPLES = 0,
-	NVML_GPU_UTILIZATION_SAMPLES = 1,
-	NVML_MEMORY_UTILIZATION_SAMPLES = 2,
-	NVML_ENC_UTILIZATION_SAMPLES = 3,
-	NVML_DEC_UTILIZATION_SAMPLES = 4,
-	NVML_PROCESSOR_CLK_SAMPLES = 5,
-	NVML_MEMORY_CLK_SAMPLES = 6,
-	NVML_MODULE_POWER_SAMPLES = 7,
-	NVML_JPG_UTILIZATION_SAMPLES = 8,
-	NVML_OFA_UTILIZATION_SAMPLES = 9,
-	NVML_SAMPLINGTYPE_COUNT
-} nvmlSamplingType_t;
-
-typedef enum nvmlValueType_enum {
-	NVML_VALUE_TYPE_DOUBLE = 0,
-	NVML_VALUE_TYPE_UNSIGNED_INT = 1,
-	NVML_VALUE_TYPE_UNSIGNED_LONG = 2,
-	NVML_VALUE_TYPE_UNSIGNED_LONG_LONG = 3,
-	NVML_VALUE_TYPE_SIGNED_LONG_LONG = 4,
-	NVML_VALUE_TYPE_SIGNED_INT = 5
-} nvmlValueType_t;
-
-typedef union nvmlValue_st {
-	double dVal;
-	int siVal;
-	unsigned int uiVal;
-	unsigned long ulVal;
-	unsigned long long ullVal;
-	signed long long sllVal;
-} nvmlValue_t;
-
-typedef struct nvmlSample_st {
-	unsigned long long timeStamp; /* microseconds since 1970 */
-	nvmlValue_t sampleValue;
-} nvmlSample_t;
+/* ---- field values ---- */
 
 typedef struct nvmlFieldValue_st {
 	unsigned int fieldId;

@@ -122,11 +122,15 @@ bool sim_has(const char *path)
 	return access(path, F_OK) == 0;
 }
 
-int sim_hold_what(const char *what, const char *which)
+int sim_hold_words(const char *const *words)
 {
+	const char *argv[32] = { "carve-sim", "hold" };
 	int out[2];
 	char line[64];
 	pid_t pid;
+
+	for (unsigned i = 0; words[i] && i + 3 < ARRAY_SIZE(argv); i++)
+		argv[i + 2] = words[i];
 
 	if (pipe(out) < 0)
 		give_up("no pipe");
@@ -134,7 +138,7 @@ int sim_hold_what(const char *what, const char *which)
 	if (pid == 0) {
 		dup2(out[1], STDOUT_FILENO);
 		close_from(3);
-		execl(wanted("CARVE_SIM_PROGRAM"), "carve-sim", "hold", what, which, (char *)NULL);
+		execv(wanted("CARVE_SIM_PROGRAM"), (char *const *)argv);
 		_exit(127);
 	}
 	close(out[1]);
@@ -145,6 +149,11 @@ int sim_hold_what(const char *what, const char *which)
 	}
 	close(out[0]);
 	return pid;
+}
+
+int sim_hold_what(const char *what, const char *which)
+{
+	return sim_hold_words((const char *const[]){ what, which, NULL });
 }
 
 void sim_kill(int pid)

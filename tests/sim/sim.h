@@ -40,9 +40,11 @@ int sim_run(const char *const *words);
 extern char sim_output[4096];
 
 /*
- * Starts carve-sim hold on a device ("--device") or virtual function ("--vf") and waits until it
- * has it; its pid, -1 if it is refused.
+ * Starts carve-sim hold with these words, or on a device ("--device") or virtual function ("--vf"),
+ * and waits until it has it; its pid, -1 if it is refused.
  */
+int sim_hold_words(const char *const *words);
+#define SIM_HOLD(...) sim_hold_words((const char *const[]){ __VA_ARGS__, NULL })
 int sim_hold_what(const char *what, const char *which);
 #define sim_hold(device)     sim_hold_what("--device", device)
 #define sim_hold_vf(address) sim_hold_what("--vf", address)

@@ -10,7 +10,10 @@ import vendor
 ROOT = os.path.dirname(os.path.dirname(vendor.HERE))
 OURS = ["abi/nvml.h", "abi/nvml_more.h"]
 # Counts of what a newer driver has more of.
-GROWN = {"NVML_GPU_INSTANCE_PROFILE_COUNT", "NVML_COMPUTE_INSTANCE_PROFILE_COUNT", "NVML_SAMPLINGTYPE_COUNT"}
+GROWN = {"NVML_GPU_INSTANCE_PROFILE_COUNT", "NVML_COMPUTE_INSTANCE_PROFILE_COUNT", "NVML_SAMPLINGTYPE_COUNT",
+         "NVML_GPM_METRIC_MAX"}
+# Ends with as many metrics as its driver knows.
+GROWN_SHAPES = {"nvmlGpmMetricsGet_t"}
 
 
 def without_comments(path):
@@ -58,7 +61,8 @@ def claim_sizes_offsets_and_constants_are_those_of_nvidias_header(root):
     known = set(re.findall(r"\w+", theirs))
     # Newer drivers have more fields and constants, never fewer.
     their_shapes = structs(theirs)
-    shapes = {name: their_shapes[name] for name in structs(ours) if name in their_shapes}
+    shapes = {name: their_shapes[name] for name in structs(ours)
+              if name in their_shapes and name not in GROWN_SHAPES}
     numbers = {name for name in constants(ours) if name in known and name not in GROWN}
     assert len(shapes) > 30 and len(numbers) > 230, f"{len(shapes)} structs, {len(numbers)} constants"
     mine = sizes("abi/nvml_more.h", f"{ROOT}/src", shapes, numbers)

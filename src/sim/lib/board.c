@@ -208,21 +208,6 @@ nvmlReturn_t sim_nvmlDeviceGetDriverModel(
 	return sim_nvmlDeviceGetDriverModel_v2(device, current, pending);
 }
 
-/* Performance counters (GPM) are not modelled. */
-nvmlReturn_t sim_nvmlGpmQueryDeviceSupport(nvmlDevice_t device, nvmlGpmSupport_t *support)
-{
-	struct place at;
-	nvmlReturn_t r = place_find(device, ANY_DEVICE, &at);
-
-	if (r == NVML_SUCCESS && !support)
-		r = NVML_ERROR_INVALID_ARGUMENT;
-	if (r == NVML_SUCCESS && support->version != NVML_GPM_SUPPORT_VERSION)
-		r = NVML_ERROR_ARGUMENT_VERSION_MISMATCH;
-	if (r == NVML_SUCCESS)
-		support->isSupportedDevice = 0;
-	return r;
-}
-
 /* ---- the system: no units, no host interface cards, no GPU left out ---- */
 
 static nvmlReturn_t give_none(unsigned int *count)

@@ -2,9 +2,11 @@
 /* Memory, utilisation and modes. */
 #include "sim/lib/entry.h"
 
+#include "base/io.h"
 #include "sim/lib/give.h"
 #include "sim/node/gpu.h"
 #include "sim/node/process.h"
+#include "sim/node/use.h"
 
 nvmlReturn_t sim_nvmlDeviceGetMemoryInfo_v2(nvmlDevice_t device, nvmlMemory_v2_t *memory)
 {
@@ -40,16 +42,32 @@ nvmlReturn_t sim_nvmlDeviceGetMemoryInfo(nvmlDevice_t device, nvmlMemory_t *memo
 	return r;
 }
 
+/* Over the last window of samples. */
+#define WINDOW_US 166666
+
+static struct use_mean last(const struct place *at, uint64_t window_us)
+{
+	uint64_t now_us = wall_ns() / 1000;
+
+	return use_mean(at->state, NVML_NO_INSTANCE, now_us - window_us, now_us);
+}
+
+static nvmlUtilization_t rates(const struct place *at)
+{
+	struct use_mean mean = last(at, WINDOW_US);
+
+	return (nvmlUtilization_t){ (unsigned)(mean.busy + 0.5), (unsigned)mean.bandwidth };
+}
+
 /* A GPU in MIG mode and its MIG devices have none to tell. */
 GIVE_WHERE(nvmlDeviceGetUtilizationRates, HANDLE_LIVE | HANDLE_GPU | HANDLE_MIG, nvmlUtilization_t,
-	!at.state->mig_current,
-	((nvmlUtilization_t){ process_busy(at.state, NVML_NO_INSTANCE),
-		process_busy(at.state, NVML_NO_INSTANCE) / 2 }))
+	!at.state->mig_current, rates(&at))
 
-/* Kibibytes per second: the more the busier. */
+/* Kibibytes per second, over 20 ms. */
 GIVE_WHICH(nvmlDeviceGetPcieThroughput, HANDLE_LIVE | HANDLE_GPU, nvmlPcieUtilCounter_t,
 	which <= NVML_PCIE_UTIL_RX_BYTES, unsigned int, true,
-	process_busy(at.state, NVML_NO_INSTANCE) * 1024)
+	(unsigned)(which == NVML_PCIE_UTIL_RX_BYTES ? last(&at, 20000).copy_in
+						    : last(&at, 20000).copy_out))
 
 nvmlReturn_t sim_nvmlDeviceGetPersistenceMode(nvmlDevice_t device, nvmlEnableState_t *mode)
 {

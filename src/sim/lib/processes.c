@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "sim/lib/place.h"
 #include "sim/node/process.h"
+#include "sim/node/use.h"
 
 static bool is_listed(const struct place *at, const struct process *process, enum process_type type)
 {
@@ -67,10 +68,14 @@ LIST(Compute, PROCESS_COMPUTE)
 LIST(Graphics, PROCESS_GRAPHICS)
 LIST(MPSCompute, PROCESS_MPS)
 
+/* Of what is told of processes. */
+#define WINDOW_US 166666
+
 nvmlReturn_t sim_nvmlDeviceGetProcessUtilization(nvmlDevice_t device,
 	nvmlProcessUtilizationSample_t *samples, unsigned int *count, unsigned long long since_us)
 {
 	unsigned long long now_us = wall_ns() / 1000;
+	struct use_mean mean;
 	nvmlReturn_t r;
 	unsigned room;
 	struct place at;
@@ -96,8 +101,9 @@ nvmlReturn_t sim_nvmlDeviceGetProcessUtilization(nvmlDevice_t device,
 
 		if (process->type == PROCESS_VM)
 			continue;
+		mean = use_mean_of(process, now_us - WINDOW_US, now_us);
 		samples[n++] = (nvmlProcessUtilizationSample_t){ (unsigned)process->pid, now_us,
-			process->busy, process->busy / 2, 0, 0 };
+			(unsigned)(mean.busy + 0.5), (unsigned)mean.bandwidth, 0, 0 };
 	}
 	place_leave(&at);
 	return r;

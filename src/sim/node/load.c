@@ -4,6 +4,7 @@
 #include "abi/nvml.h"
 #include "base/io.h"
 #include "sim/node/process.h"
+#include "sim/node/use.h"
 
 #define DEGREES_IDLE 30
 #define DEGREES_FULL 70
@@ -73,6 +74,7 @@ void load_settle(const struct gpu *gpu, struct gpu_state *draft)
 
 	draft->energy_mj = load_energy_mj(gpu, draft, now);
 	draft->energy_at_ns = now;
+	use_settle(draft, wall_ns() / 1000);
 }
 
 unsigned load_rows_pending(const struct gpu_state *state)

@@ -50,15 +50,31 @@ struct gpu_instance {
 /* A virtual machine is no process of CUDA: no list of NVML has it, and it holds a VF (vf.h). */
 enum process_type { PROCESS_COMPUTE, PROCESS_GRAPHICS, PROCESS_MPS, PROCESS_VM };
 
+/* How a process works: busy in the first part of each period, from when on. */
+struct work {
+	uint8_t is_said;   /* else what follows from how busy it is: all SMs, half the bandwidth */
+	uint8_t sms;	   /* percent of the SMs that its kernels use while they run */
+	uint8_t bandwidth; /* percent of the memory's */
+	uint32_t copy_in_kib, copy_out_kib; /* a second, over PCIe */
+	uint32_t on_ms, period_ms;	    /* period 0: always */
+	uint64_t since_us;		    /* since 1970 */
+};
+
+/* What was done: percent, or KiB/s, times microseconds. */
+struct use_sum {
+	uint64_t busy, sms, bandwidth, copy_in, copy_out;
+};
+
 struct process {
 	int32_t pid;
 	uint8_t type;	 /* enum process_type */
-	uint8_t busy;	 /* percent of the SMs */
+	uint8_t busy;	 /* percent of the time in which its kernels run */
 	uint16_t life;	 /* which of its GPU's locks it holds as long as it lives */
 	uint64_t memory; /* bytes */
 	uint32_t gi, ci; /* NVML_NO_INSTANCE without MIG */
 	int32_t server;	 /* of an MPS client: its server's pid */
 	uint32_t vf;	 /* of a virtual machine: its VF's number */
+	struct work work;
 };
 
 /* What administrators set, beside modes; 0 where nothing is set. */
@@ -106,7 +122,10 @@ struct gpu_state {
 	uint32_t last_xid;
 	struct gpu_wishes wishes;
 	uint64_t energy_mj, energy_at_ns; /* used until then; grows by the load since */
-	uint32_t n_accounts;		  /* ever; the last ones are kept */
+	struct use_sum
+		used[GPU_INSTANCES + 1]; /* until then, on each GPU instance; the last: on none */
+	uint64_t used_at_us;
+	uint32_t n_accounts; /* ever; the last ones are kept */
 	struct account accounts[GPU_ACCOUNTS];
 	struct memory_limit limits[GPU_LIMITS];
 	uint8_t unbind_lock, vf_autoprobe_is_off;

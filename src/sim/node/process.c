@@ -2,8 +2,10 @@
 #include "sim/node/process.h"
 
 #include "abi/nvml.h"
+#include "base/io.h"
 #include "sim/node/load.h"
 #include "sim/node/memory_limit.h"
+#include "sim/node/use.h"
 #include "sim/node/vf.h"
 
 #include <errno.h>
@@ -136,6 +138,7 @@ int process_add(struct node *node, unsigned index, const struct process *process
 			account_open(draft, process);
 		draft->processes[draft->n_processes++] = *process;
 		draft->processes[draft->n_processes - 1].life = (uint16_t)life;
+		draft->processes[draft->n_processes - 1].work.since_us = wall_ns() / 1000;
 		gpu_commit(gpu);
 	}
 	node_unlock(node);
@@ -231,10 +234,11 @@ uint64_t process_memory(const struct gpu_state *state, uint32_t gi)
 
 unsigned process_busy(const struct gpu_state *state, uint32_t gi)
 {
+	uint64_t now_us = wall_ns() / 1000;
 	unsigned percent = 0;
 
 	for (unsigned i = 0; i < state->n_processes; i++)
 		if (gi == NVML_NO_INSTANCE || state->processes[i].gi == gi)
-			percent += state->processes[i].busy;
+			percent += use_busy_at(&state->processes[i], now_us);
 	return percent < 100 ? percent : 100;
 }

@@ -35,6 +35,6 @@ bool process_uses_gpu(const struct gpu_state *state);
 bool process_uses_instance(const struct gpu_state *state, uint32_t gi);
 bool process_uses_compute(const struct gpu_state *state, uint32_t gi, uint32_t ci);
 
-/* Bytes and percent in use on the GPU (NVML_NO_INSTANCE) or one GPU instance. */
+/* Bytes and percent in use now on the GPU (NVML_NO_INSTANCE) or one GPU instance. */
 uint64_t process_memory(const struct gpu_state *state, uint32_t gi);
 unsigned process_busy(const struct gpu_state *state, uint32_t gi);

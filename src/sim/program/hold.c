@@ -36,6 +36,7 @@ struct hold {
 	const char *dir, *device, *vf;
 	uint64_t memory, time_ns; /* 0: for ever */
 	uint32_t busy;
+	struct work work;
 	enum process_type type;
 	bool stays;  /* whatever CUDA says */
 	bool prints; /* what it got */
@@ -46,9 +47,70 @@ struct hold {
 static const struct option options[] = { { "dir", required_argument, NULL, 'D' },
 	{ "device", required_argument, NULL, 'd' }, { "memory", required_argument, NULL, 'm' },
 	{ "busy", required_argument, NULL, 'b' }, { "type", required_argument, NULL, 'y' },
-	{ "time", required_argument, NULL, 't' }, { "stay", no_argument, NULL, 's' },
-	{ "print", no_argument, NULL, 'p' }, { "vf", required_argument, NULL, 'v' },
-	{ "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 } };
+	{ "sms", required_argument, NULL, 'S' }, { "bandwidth", required_argument, NULL, 'B' },
+	{ "copy-in", required_argument, NULL, 'i' }, { "copy-out", required_argument, NULL, 'o' },
+	{ "burst", required_argument, NULL, 'u' }, { "time", required_argument, NULL, 't' },
+	{ "stay", no_argument, NULL, 's' }, { "print", no_argument, NULL, 'p' },
+	{ "vf", required_argument, NULL, 'v' }, { "help", no_argument, NULL, 'h' },
+	{ NULL, 0, NULL, 0 } };
+
+static int parse_percent(const char *text, uint8_t *ret_percent)
+{
+	uint32_t percent;
+
+	if (parse_u32(text, &percent) < 0 || percent > 100)
+		return -EINVAL;
+	*ret_percent = (uint8_t)percent;
+	return 0;
+}
+
+/* "3G": bytes a second. */
+static int parse_rate(const char *text, uint32_t *ret_kib)
+{
+	uint64_t bytes;
+
+	if (parse_size(text, &bytes) < 0 || bytes >> 10 > UINT32_MAX)
+		return -EINVAL;
+	*ret_kib = (uint32_t)(bytes >> 10);
+	return 0;
+}
+
+/* "300ms/1s": busy for so long in each period. */
+static int parse_burst(const char *text, struct work *work)
+{
+	uint64_t on, period;
+	char first[32];
+	const char *slash = strchr(text, '/');
+
+	if (!slash || (size_t)(slash - text) >= sizeof(first))
+		return -EINVAL;
+	memcpy(first, text, (size_t)(slash - text));
+	first[slash - text] = '\0';
+	if (parse_duration(first, &on) < 0 || parse_duration(slash + 1, &period) < 0 ||
+		on > period || period < 1000000 || period / 1000000 > UINT32_MAX)
+		return -EINVAL;
+	work->on_ms = (uint32_t)(on / 1000000);
+	work->period_ms = (uint32_t)(period / 1000000);
+	return 0;
+}
+
+/* How it works: what is not said then is all SMs and nothing else. */
+static int work_option(struct work *work, int option, const char *value)
+{
+	work->is_said = 1;
+	switch (option) {
+	case 'S':
+		return parse_percent(value, &work->sms);
+	case 'B':
+		return parse_percent(value, &work->bandwidth);
+	case 'i':
+		return parse_rate(value, &work->copy_in_kib);
+	case 'o':
+		return parse_rate(value, &work->copy_out_kib);
+	default:
+		return parse_burst(value, work);
+	}
+}
 
 static int hold_option(struct hold *hold, int option, const char *value)
 {
@@ -66,6 +128,12 @@ static int hold_option(struct hold *hold, int option, const char *value)
 		return parse_size(value, &hold->memory);
 	case 'b':
 		return parse_u32(value, &hold->busy) < 0 || hold->busy > 100 ? -EINVAL : 0;
+	case 'S':
+	case 'B':
+	case 'i':
+	case 'o':
+	case 'u':
+		return work_option(&hold->work, option, value);
 	case 't':
 		return parse_duration(value, &hold->time_ns);
 	case 's':
@@ -98,7 +166,8 @@ static int hold_start(
 		.memory = hold->memory,
 		.gi = device->gi,
 		.ci = device->ci,
-		.server = is_client ? hold->mps.server : 0 };
+		.server = is_client ? hold->mps.server : 0,
+		.work = hold->work };
 	int r;
 	char size[SIZE_TEXT_MAX];
 
@@ -288,7 +357,7 @@ static int hold_on(const struct verb *verb, struct hold *hold)
 
 int verb_hold(const struct verb *verb, int argc, char **argv)
 {
-	struct hold hold = { .memory = 1000000000, .mps = MPS_SESSION_NONE };
+	struct hold hold = { .memory = 1000000000, .work.sms = 100, .mps = MPS_SESSION_NONE };
 	int option;
 
 	opterr = 0;

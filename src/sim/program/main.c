@@ -86,7 +86,11 @@ static const struct verb verbs[] = {
 		"uses a GPU or MIG device as a CUDA program would",
 		"  --device NAME    UUID or index (default: as CUDA_VISIBLE_DEVICES says)\n"
 		"  --memory SIZE    so much of its memory (1G)\n"
-		"  --busy PERCENT   so much of its compute (0)\n"
+		"  --busy PERCENT   of the time its kernels run (0)\n"
+		"  --sms PERCENT    of the SMs are busy then (100)\n"
+		"  --bandwidth PERCENT  of its memory's is in use then\n"
+		"  --copy-in SIZE, --copy-out SIZE  a second go over PCIe then\n"
+		"  --burst ON/PERIOD  does all this for ON of each PERIOD (300ms/1s)\n"
 		"  --vf ADDRESS     be a virtual machine that has this virtual function open\n"
 		"  --type TYPE      compute, graphics or mps (compute)\n"
 		"  --time T         so long (for ever)\n"
