@@ -12,6 +12,7 @@
 #include "driver/root.h"
 #include "driver/vf.h"
 #include "mechanism/mechanism.h"
+#include "mechanism/watch.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -28,6 +29,7 @@ static struct {
 
 static void let_go(void)
 {
+	watches_drop();
 	worker.gpu = nvml_gpu_free(worker.gpu);
 	nvml_close();
 	worker.has_facts = false;
@@ -247,6 +249,21 @@ static int do_events(struct work_answer *answer, struct error *err)
 	return n < 0 && n != -ENOTSUP && !answer->events.is_lost ? n : 0;
 }
 
+static int do_watch(const struct work_watch *watch, struct work_answer *answer, struct error *err)
+{
+	int r;
+
+	if (watch->ends) {
+		watch_drop(watch->id);
+		return 0;
+	}
+	r = get_gpu(err);
+	if (r == 0 && !worker.gpu)
+		return error_set(err, -ENOTSUP,
+			"no driver library that Carve speaks to knows GPU %s", worker.pci);
+	return r < 0 ? r : watch_look(worker.gpu, watch, &answer->sample, err);
+}
+
 static int obey(const struct work_order *order, struct work_answer *answer, struct error *err)
 {
 	if (text_starts(worker.pci, "mps:") != (order->op == WORK_MPS))
@@ -271,6 +288,8 @@ static int obey(const struct work_order *order, struct work_answer *answer, stru
 		return do_step(&order->step, answer, err);
 	case WORK_EVENTS:
 		return do_events(answer, err);
+	case WORK_WATCH:
+		return do_watch(&order->watch, answer, err);
 	case WORK_MPS:
 		return mps_obey(&order->mps, &answer->mps, err);
 	}

@@ -11,6 +11,7 @@
 #include "mechanism/mps_work.h"
 #include "model/gpu.h"
 #include "model/plan.h"
+#include "model/usage.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -29,6 +30,7 @@ enum work_op {
 	WORK_EVENTS,  /* XID and ECC events since the last time, and whether the GPU answers:
 			 answer.events */
 	WORK_LET_GO, /* of the driver until the next order: somebody else must have the GPU alone */
+	WORK_WATCH,  /* what a job used of its share since the last time: answer.sample */
 	WORK_MPS,    /* order.mps (by a worker started for "mps:NAME"): answer.mps */
 };
 
@@ -39,6 +41,17 @@ struct work_classes {
 	uint16_t class[WORK_CLASSES_MAX];
 };
 
+/* Of WORK_WATCH: a job, by a number of the one who asks. */
+enum { WORK_PIDS_MAX = 256 };
+struct work_watch {
+	uint64_t id;
+	uint32_t gi, ci; /* of its share; UINT32_MAX: the whole GPU */
+	bool is_shared;	 /* others use the share too: only what its processes do is the job's */
+	bool ends;	 /* it is over: forgotten, nothing is looked at */
+	uint32_t n_pids;
+	int32_t pid[WORK_PIDS_MAX];
+};
+
 struct work_order {
 	uint64_t number; /* comes back in the answer */
 	enum work_op op;
@@ -47,6 +60,7 @@ struct work_order {
 	union {
 		struct work_classes classes;
 		struct step step;
+		struct work_watch watch;
 		struct mps_order mps;
 	};
 };
@@ -77,6 +91,7 @@ struct work_answer {
 		} facts;
 		struct gpu_seen seen;
 		uint32_t n_users;
+		struct usage_sample sample;
 		struct {
 			uint32_t n;
 			struct work_event event[WORK_EVENTS_MAX];
@@ -91,6 +106,8 @@ static inline size_t work_answer_size(const struct work_answer *answer)
 {
 	if (answer->op == WORK_USERS)
 		return offsetof(struct work_answer, n_users) + sizeof(answer->n_users);
+	if (answer->op == WORK_WATCH)
+		return offsetof(struct work_answer, sample) + sizeof(answer->sample);
 	if (answer->op == WORK_MPS)
 		return offsetof(struct work_answer, mps) + sizeof(answer->mps);
 	return sizeof(*answer);
