@@ -97,6 +97,8 @@ int lease_ask(struct client *client, const struct request *request, const struct
 		json_object_set_new(body, "holder", holder_to_json(holder)) < 0 ||
 		json_object_set_new(body, "wait_reply", json_real(wait_s)) < 0)
 		return error_set(err, -ENOMEM, "no memory for the request");
+	if (holder->is_watched)
+		json_object_set_new(body, "profile", json_true());
 	for (unsigned n = 0;; n++) {
 		r = client_call(client, &call, &answer, err);
 		if (!is_lost(r) || !text_eq(holder->kind, "run") || n == TRIES_MAX)

@@ -17,6 +17,7 @@ struct holder {
 	const char *kind; /* "run", "pid", "cgroup", "name", "vm" */
 	pid_t pid;	  /* of "run" and "pid" */
 	const char *cgroup, *name, *command;
+	bool is_watched; /* what it uses is to be told: the lease's `profile` */
 };
 
 /*

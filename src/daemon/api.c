@@ -36,7 +36,7 @@ static const struct route routes[] = {
 	{ "GET", "/v1/shares/*", api_get_share },
 	{ "POST", "/v1/shares/*/adopt", api_share_adopt },
 	{ "GET", "/v1/leases", api_get_leases },
-	{ "POST", "/v1/leases", api_post_lease, "request holder wait_reply" },
+	{ "POST", "/v1/leases", api_post_lease, "request holder profile wait_reply" },
 	{ "GET", "/v1/leases/*", api_get_lease },
 	{ "POST", "/v1/leases/*/enter", api_lease_enter },
 	{ "POST", "/v1/leases/*/leave", api_lease_leave },

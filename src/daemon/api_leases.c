@@ -27,7 +27,7 @@ void api_answer_lease(struct call *call, struct lease *lease)
 	call_reply(call, status, json_pack("{s:o}", "lease", render_lease(lease, &call->peer)));
 }
 
-/* A lease that is over is known for a while by its id, state and reason only. */
+/* A lease that is over is known for a while by its id, state, reason and what it used only. */
 void api_answer_lease_over(struct call *call, const char *id)
 {
 	const struct lease_over *over = lease_over_find(call->daemon, id);
@@ -38,10 +38,11 @@ void api_answer_lease_over(struct call *call, const char *id)
 		return;
 	}
 	call_reply(call, API_OK,
-		json_pack("{s:{s:o, s:s, s:{s:I}, s:o}}", "lease", "id",
+		json_pack("{s:{s:o, s:s, s:{s:I}, s:o, s:O?}}", "lease", "id",
 			json_sprintf("L%" PRIu64, over->id), "state",
 			lease_state_names[over->state], "tenant", "uid", (json_int_t)over->uid,
-			"reason", render_text(over->reason)));
+			"reason", render_text(over->reason), "profile",
+			call->peer.is_admin || call->peer.uid == over->uid ? over->profile : NULL));
 }
 
 /* A number of seconds in the body: -1 if it is not a number. */
@@ -119,6 +120,27 @@ static bool is_meant_alike(
 	return false;
 }
 
+static bool parse_watched(
+	struct call *call, const struct request *request, struct holder_wish *wish)
+{
+	const json_t *profile = json_object_get(call->body, "profile");
+
+	wish->is_watched = json_is_true(profile);
+	if (profile && !json_is_boolean(profile))
+		call_fail(call, API_BAD_REQUEST, "profile is true or false");
+	else if (wish->is_watched && request->is_vm)
+		call_fail(call, API_BAD_REQUEST,
+			"what a virtual machine uses is seen by its own driver only: leave profile "
+			"out");
+	else if (wish->is_watched && request->n_gpus > 1)
+		call_fail(call, API_BAD_REQUEST,
+			"a profile is of one share, %u were asked for: leave gpus or profile out",
+			request->n_gpus);
+	else
+		return true;
+	return false;
+}
+
 void api_post_lease(struct call *call)
 {
 	struct request request;
@@ -139,7 +161,8 @@ void api_post_lease(struct call *call)
 		call_fail_error(call, API_BAD_REQUEST, &err);
 		return;
 	}
-	if (!parse_holder(call, &wish) || !is_meant_alike(call, &request, &wish))
+	if (!parse_holder(call, &wish) || !is_meant_alike(call, &request, &wish) ||
+		!parse_watched(call, &request, &wish))
 		return;
 	wait = seconds_of(call->body, "wait_reply", 30);
 	if (wait < 0) {

@@ -34,6 +34,7 @@ struct holder_wish {
 	enum holder_kind kind;
 	pid_t pid;
 	const char *cgroup, *name, *command;
+	bool is_watched; /* wants to know what it uses */
 };
 
 struct holder {

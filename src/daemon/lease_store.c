@@ -65,6 +65,8 @@ void lease_record(struct lease *lease)
 		(json_int_t)holder->start_ticks, "cgroup", holder->cgroup, "command",
 		holder->command, "fenced", holder->is_fenced, "entered", holder->was_entered,
 		"owns", holder->owns_cgroup, "fence_text", holder->fence_text);
+	if (json && lease->watch)
+		json_object_set_new(json, "profile", lease_watch_json(lease));
 	body = json ? json_dumps(json, JSON_COMPACT) : NULL;
 	json_decref(json);
 	if (!body) {
@@ -275,6 +277,8 @@ static void resume_active(struct lease *lease)
 			now_ns() + (lease->ends_wall_ns > now ? lease->ends_wall_ns - now : 0);
 		lease_arm(lease, lease->ends_wall_ns > now ? lease->ends_wall_ns - now : 1);
 	}
+	if (lease->state == LEASE_ACTIVE)
+		lease_watch_begin(lease);
 	if (lease->state == LEASE_RELEASING)
 		lease_arm(lease, holds && lease->holder.kind != HOLDER_VM
 					 ? lease->daemon->config.grace_ns
@@ -336,6 +340,8 @@ static void recall(void *context, uint64_t id, const char *body)
 	lease->active_wall_ns = number_of(json, "active");
 	lease->ends_wall_ns = number_of(json, "ends");
 	recall_holder(&lease->holder, json_object_get(json, "holder"));
+	if (json_object_get(json, "profile"))
+		lease_watch_want(lease, json_object_get(json, "profile"));
 	if (lease->state == LEASE_QUEUED)
 		recalled->daemon->n_queued++;
 	if (recall_shares(lease, json_object_get(json, "shares")) < 0) {

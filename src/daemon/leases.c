@@ -64,6 +64,7 @@ static void lease_free(struct lease *lease)
 	charge_release(&lease->share_charge);
 	charge_release(&lease->count_charge);
 	sd_event_source_disable_unref(lease->timer);
+	lease_watch_free(lease);
 	holder_done(&lease->holder);
 	json_decref(lease->binding);
 	lease_free_shares(lease);
@@ -89,6 +90,10 @@ void lease_set_state(struct lease *lease, enum lease_state next)
 	daemon->n_queued -= lease->state == LEASE_QUEUED;
 	daemon->n_queued += next == LEASE_QUEUED;
 	lease->state = next;
+	if (next == LEASE_ACTIVE)
+		lease_watch_begin(lease);
+	else
+		lease_watch_end(lease);
 	if (next != LEASE_QUEUED)
 		lease->position = 0;
 	if (!lease_is_over(next) && !leaves_nothing(lease))
@@ -111,8 +116,10 @@ static void remember_over(struct lease *lease)
 		daemon->leases_over = must_alloc(LEASES_OVER_KEPT, sizeof(*daemon->leases_over));
 	over = &daemon->leases_over[daemon->next_over++ % LEASES_OVER_KEPT];
 	free(over->reason);
+	json_decref(over->profile);
 	*over = (struct lease_over){ lease->id, lease->tenant ? lease->tenant->uid : 0,
-		lease->state, lease->status, lease->reason ? must_strdup(lease->reason) : NULL };
+		lease->state, lease->status, lease->reason ? must_strdup(lease->reason) : NULL,
+		lease->watch ? lease_watch_json(lease) : NULL };
 }
 
 const struct lease_over *lease_over_find(const struct daemon *daemon, const char *id)
@@ -542,6 +549,8 @@ int lease_request(struct daemon *daemon, const struct peer *peer, const struct r
 	lease->request.uid = lease->tenant->uid;
 	lease->name = wish->name ? must_strdup(wish->name) : NULL;
 	lease->waiting_since_ns = now_ns();
+	if (wish->is_watched)
+		lease_watch_want(lease, NULL);
 	r = holder_take(&lease->holder, wish, peer, err);
 	if (r < 0) {
 		lease_free(lease);
@@ -624,8 +633,10 @@ void leases_done(struct daemon *daemon)
 
 	list_for_each_safe (lease, after, &daemon->leases, link)
 		lease_free(lease);
-	for (unsigned i = 0; daemon->leases_over && i < LEASES_OVER_KEPT; i++)
+	for (unsigned i = 0; daemon->leases_over && i < LEASES_OVER_KEPT; i++) {
 		free(daemon->leases_over[i].reason);
+		json_decref(daemon->leases_over[i].profile);
+	}
 	free(daemon->leases_over);
 	daemon->pump = sd_event_source_disable_unref(daemon->pump);
 }

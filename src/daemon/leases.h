@@ -73,7 +73,8 @@ struct lease {
 	uint32_t avoid;	 /* GPUs where they did */
 	unsigned users_open; /* answers awaited before it ends */
 	bool users_seen;
-	sd_event_source *timer; /* wait, time or grace over; users asked again */
+	sd_event_source *timer;	   /* wait, time or grace over; users asked again */
+	struct lease_watch *watch; /* NULL: nobody asked what it uses */
 };
 
 /*
@@ -126,6 +127,7 @@ struct lease_over {
 	enum lease_state state;
 	int status;
 	char *reason;
+	json_t *profile; /* NULL: it was not watched */
 };
 const struct lease_over *lease_over_find(const struct daemon *daemon, const char *id);
 
@@ -180,6 +182,16 @@ void lease_mps_users(struct lease *lease, unsigned n_users);
 void lease_mps_terminated(struct lease *lease);
 /* Its MPS server is broken: the leases on it fail, and their processes end. */
 void leases_mps_broke(struct daemon *daemon, const struct mps_runtime *server, const char *reason);
+/*
+ * What its job uses, while it is active (lease_watch.c). Wanted by who asks for the lease, or again
+ * after a restart, with the figures until then (or NULL).
+ */
+void lease_watch_want(struct lease *lease, const json_t *figures);
+void lease_watch_begin(struct lease *lease);
+void lease_watch_end(struct lease *lease);
+void lease_watch_free(struct lease *lease);
+/* The figures until now, null where it is not watched. */
+json_t *lease_watch_json(const struct lease *lease);
 /*
  * A virtual machine's lease (lease_vf.c).
  */

@@ -341,6 +341,8 @@ json_t *render_lease(struct lease *lease, const struct peer *peer)
 	json_object_set_new(json, "reason", render_text(lease->reason));
 	json_object_set_new(json, "binding",
 		may_see(peer, lease->tenant->uid) ? binding_of(lease) : json_null());
+	json_object_set_new(json, "profile",
+		may_see(peer, lease->tenant->uid) ? lease_watch_json(lease) : json_null());
 	return json;
 }
 

@@ -222,7 +222,7 @@ class Node:
             "asked": asked or {"gpus": 1, "memory": "10G", "wait": None}, "asked_text": "10G of a GPU", "got": got,
             "why": None, "holder": {"kind": "run", "pid": 4000 + number, "cgroup": None, "command": command},
             "fenced": True, "fence_text": "", "created": now - 700, "active": now - 600 if got else None, "ends": None,
-            "waited": 0.0, "queue_position": None, "waits_for": None, "reason": None,
+            "waited": 0.0, "queue_position": None, "waits_for": None, "reason": None, "profile": None,
             "binding": {
                 "env": {"CUDA_VISIBLE_DEVICES": ",".join(s["uuid"] for s in got)} if got else {},
                 "nodes": [{"path": "/dev/nvidia0", "major": 195, "minor": 0}] if got else [],

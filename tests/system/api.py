@@ -29,6 +29,7 @@ NOT_SEEN = {
     "VfShare.owner": "takes another tool that says that a virtual function is its own",
     "VfShare.vm": "takes a virtual machine monitor that says the machine's name",
     "BindingVf.cdev": "takes a kernel with iommufd",
+    "UsageMemory.why": "the simulated node tells the memory of every process",
     "BindingVf.mdev": "the simulated node's vGPUs are no mediated devices",
 }
 
@@ -192,6 +193,7 @@ def every_documented_answer_comes_and_no_other():
         managing(contract)
         leasing(contract)
         sharing(contract)
+        watching(contract)
         running(contract)
         if is_root():
             as_another(contract)
@@ -349,6 +351,34 @@ def sharing(contract):
     node.sim("inject", "--clear")
     contract.post("/v1/leases/f/release", None)  # it may have failed
     node.wait_for(lambda: not mps(0)["servers"] and not mps(3)["servers"], "the servers to be gone")
+
+
+def watching(contract):
+    """What a lease's job uses, while it is active and afterwards."""
+    node = contract.node
+    holder = {"kind": "name", "name": "w"}
+    contract.post("/v1/leases", 400, profile="yes", holder=holder)
+    contract.post("/v1/leases", 400, profile=True, holder=holder, request={"gpus": 2})
+    contract.post("/v1/leases", 400, profile=True, holder=dict(holder, kind="vm"), request={"vm": True})
+    lease = contract.post("/v1/leases", 201, profile=True, holder=holder, request={"gpu": "0"})["lease"]
+
+    def figures(name="w"):
+        return contract.get("/v1/leases/" + name)["lease"]["profile"]
+
+    node.wait_for(lambda: figures()["busy"]["seen"], "figures")
+    node.sim("inject", "nvmlDeviceGetComputeRunningProcesses_v3:code=UNKNOWN,gpu=0,times=all")
+    node.wait_for(lambda: figures()["failed_why"], "a sample that cannot be taken")
+    node.sim("inject", "--clear")
+    if is_root():
+        with acting_as(NOBODY):
+            equal(figures(), None)
+    before = figures()["samples"]
+    node.wait_for(lambda: figures()["samples"] > before, "one that can")
+    contract.post("/v1/leases/w/release")
+    true(figures(lease["id"])["samples"] > before, "the last figures of a lease that is over")
+    if is_root():
+        with acting_as(NOBODY):
+            equal(figures(lease["id"]), None)
 
 
 def running(contract):
