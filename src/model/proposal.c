@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "model/proposal.h"
+
+#include <math.h>
+#include <stdio.h>
+
+/* Of fewer samples nothing is said but the memory. */
+#define SAMPLES_FEW   5
+#define SEEN_LEAST_NS (4 * USAGE_PERIOD_NS)
+
+#define QUARTER_GIB (1ULL << 28)
+/* A share that is so busy is full. */
+#define FULL_PERCENT 95
+
+static void propose_compute(
+	const struct usage *usage, double share_percent, struct proposal *proposal)
+{
+	const struct usage_series *sm = &usage->series[USAGE_SM];
+	const struct usage_series *busy = &usage->series[USAGE_BUSY];
+	const struct usage_series *by = usage_is_seen(sm) ? sm : busy;
+	double quantile = usage_quantile(by, PROPOSAL_QUANTILE);
+
+	proposal->is_upper_bound = by == busy;
+	if (usage->n_samples < SAMPLES_FEW || (usage_is_seen(by) && by->seen_ns < SEEN_LEAST_NS)) {
+		proposal->is_short = true;
+		snprintf(proposal->compute_why, sizeof(proposal->compute_why),
+			"it was seen %llu times only: too short a run to say more than its memory",
+			(unsigned long long)usage->n_samples);
+	} else if (!usage_is_seen(by)) {
+		snprintf(proposal->compute_why, sizeof(proposal->compute_why), "not seen: %s",
+			busy->why_not[0] ? busy->why_not : "there was no reading");
+	} else if (quantile <= 0) {
+		snprintf(proposal->compute_why, sizeof(proposal->compute_why),
+			"it was never seen to be busy");
+	} else {
+		proposal->is_full = quantile >= FULL_PERCENT && share_percent < 100;
+		proposal->compute_percent = (unsigned)ceil(quantile * share_percent / 100);
+	}
+}
+
+void propose(const struct usage *usage, double share_percent, unsigned margin_percent,
+	struct proposal *ret_proposal)
+{
+	struct proposal proposal = { 0 };
+	uint64_t bytes =
+		usage->memory_peak > usage->share_peak ? usage->memory_peak : usage->share_peak;
+
+	proposal.measured_bytes = bytes;
+	if (bytes)
+		proposal.memory_bytes =
+			(uint64_t)ceil((double)bytes * (100 + margin_percent) / 100 / QUARTER_GIB) *
+			QUARTER_GIB;
+	propose_compute(usage, share_percent > 0 ? share_percent : 100, &proposal);
+	if (proposal.compute_percent > 100)
+		proposal.compute_percent = 100;
+	*ret_proposal = proposal;
+}

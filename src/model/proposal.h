@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* The size that a job which was watched needs (model/usage.h), with a margin. Pure. */
+
+#include "model/usage.h"
+
+enum {
+	PROPOSAL_MARGIN = 20, /* percent, where nothing else is said */
+	PROPOSAL_MARGIN_MAX = 400,
+	/* Of its busy time, so many percent are to run as fast as in the share that was watched. */
+	PROPOSAL_QUANTILE = 95,
+};
+
+struct proposal {
+	uint64_t measured_bytes;  /* 0: its memory was not seen, and nothing is proposed */
+	uint64_t memory_bytes;	  /* with the margin, rounded up to a quarter of a gibibyte */
+	unsigned compute_percent; /* of a GPU; 0: not proposed, `compute_why` says why */
+	bool is_upper_bound;	  /* by the time in which kernels ran, however few SMs they used */
+	bool is_full;  /* it used its share to the full: with more it may have used more */
+	bool is_short; /* too few samples for anything but memory */
+	char compute_why[USAGE_WHY_MAX + 80];
+};
+
+/* `share_percent`: how much of its GPU's compute the share had that it was watched in. */
+void propose(const struct usage *usage, double share_percent, unsigned margin_percent,
+	struct proposal *ret_proposal);

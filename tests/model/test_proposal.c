@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The size that is proposed for what was watched. */
+#include "test.h"
+
+#include "base/text.h"
+#include "model/proposal.h"
+
+#define MS  1000000ULL
+#define GIB (1ULL << 30)
+
+static struct usage busy_usage(enum usage_kind kind, double value, unsigned n)
+{
+	struct usage usage = { 0 };
+
+	for (unsigned i = 0; i < n; i++) {
+		struct usage_sample sample = { .bytes = 12 * GIB, .n_processes = 1 };
+
+		usage_sample_add(&sample, kind, 100 * MS, i % 2 ? value : 0);
+		usage_add(&usage, &sample, (i + 1) * 100 * MS);
+	}
+	return usage;
+}
+
+TEST(memory_has_its_margin_for_every_peak_and_margin)
+{
+	for (unsigned margin = 0; margin <= PROPOSAL_MARGIN_MAX; margin += 5)
+		for (uint64_t mib = 1; mib < 300000; mib = mib * 3 / 2 + 1) {
+			struct usage usage = { .memory_peak = mib << 20 };
+			struct proposal proposal;
+			uint64_t wanted = (mib << 20) / 100 * (100 + margin);
+
+			propose(&usage, 100, margin, &proposal);
+			CHECK(proposal.memory_bytes >= wanted);
+			CHECK(proposal.memory_bytes <= wanted + GIB / 4 + 100);
+			CHECK_EQ(proposal.memory_bytes % (GIB / 4), 0);
+		}
+}
+
+TEST(the_greater_of_what_processes_have_and_the_share_has_counts)
+{
+	struct usage usage = { .memory_peak = 2 * GIB, .share_peak = 3 * GIB };
+	struct proposal proposal;
+
+	propose(&usage, 100, 0, &proposal);
+	CHECK_EQ(proposal.memory_bytes, 3 * GIB);
+	usage.share_peak = 0;
+	propose(&usage, 100, 0, &proposal);
+	CHECK_EQ(proposal.memory_bytes, 2 * GIB);
+	usage.memory_peak = 0;
+	propose(&usage, 100, 0, &proposal);
+	CHECK_EQ(proposal.measured_bytes, 0);
+	CHECK_EQ(proposal.memory_bytes, 0);
+}
+
+TEST(compute_is_what_the_busy_time_needs_as_part_of_the_gpu)
+{
+	struct usage usage = busy_usage(USAGE_SM, 60, 20);
+	struct proposal proposal;
+
+	propose(&usage, 100, 20, &proposal);
+	CHECK_EQ(proposal.compute_percent, 60);
+	CHECK(!proposal.is_upper_bound && !proposal.is_full && !proposal.is_short);
+	propose(&usage, 28.6, 20, &proposal);
+	CHECK_EQ(proposal.compute_percent, 18);
+	usage = busy_usage(USAGE_SM, 100, 20);
+	propose(&usage, 28.6, 20, &proposal);
+	CHECK_EQ(proposal.compute_percent, 29);
+	CHECK(proposal.is_full);
+	propose(&usage, 100, 20, &proposal);
+	CHECK(!proposal.is_full);
+}
+
+TEST(without_counters_of_sms_it_is_an_upper_bound)
+{
+	struct usage usage = busy_usage(USAGE_BUSY, 90, 20);
+	struct proposal proposal;
+
+	propose(&usage, 100, 20, &proposal);
+	CHECK_EQ(proposal.compute_percent, 90);
+	CHECK(proposal.is_upper_bound);
+}
+
+TEST(of_a_short_idle_or_unseen_job_no_compute_is_made_up)
+{
+	struct usage usage = busy_usage(USAGE_SM, 60, 3);
+	struct proposal proposal;
+
+	propose(&usage, 100, 0, &proposal);
+	CHECK(proposal.is_short);
+	CHECK_EQ(proposal.compute_percent, 0);
+	CHECK_EQ(proposal.memory_bytes, 12 * GIB);
+	CHECK(strstr(proposal.compute_why, "3 times"));
+	usage = busy_usage(USAGE_SM, 0, 20);
+	propose(&usage, 100, 0, &proposal);
+	CHECK_EQ(proposal.compute_percent, 0);
+	CHECK(strstr(proposal.compute_why, "never"));
+	usage = busy_usage(USAGE_COPY_IN, 1, 20);
+	text_copy(usage.series[USAGE_BUSY].why_not, USAGE_WHY_MAX, "no such counter");
+	propose(&usage, 100, 0, &proposal);
+	CHECK_EQ(proposal.compute_percent, 0);
+	CHECK(strstr(proposal.compute_why, "no such counter"));
+}
+
+TEST_MAIN()
