@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/io.h"
 #include "base/text.h"
+#include "cli/saved.h"
 #include "cli/terminal.h"
 #include "cli/verb.h"
 #include "client/json.h"
@@ -109,6 +110,19 @@ static int follow(
 	return 0;
 }
 
+/* Where what --like names was measured somewhere else. */
+static void warn_of_product(struct invocation *invocation, const json_t *lease)
+{
+	const json_t *got = json_array_get(json_object_get(lease, "got"), 0);
+	AUTO_JSON *answer = NULL;
+
+	if (!*invocation->like_product || !got)
+		return;
+	if (client_get(&invocation->client, &answer, NULL, "/v1/gpus/%lld",
+		    json_whole(got, "gpu")) == 0)
+		saved_warn(invocation, json_text(json_object_get(answer, "gpu"), "product"));
+}
+
 int acquire_lease(struct invocation *invocation, const struct holder *holder, json_t **ret_lease,
 	struct error *err)
 {
@@ -123,8 +137,10 @@ int acquire_lease(struct invocation *invocation, const struct holder *holder, js
 		r = follow(invocation, &waiting, &lease, err);
 		end_progress(&waiting);
 	}
-	if (r == 0)
+	if (r == 0) {
+		warn_of_product(invocation, lease);
 		*ret_lease = json_incref(lease);
+	}
 	return r;
 }
 

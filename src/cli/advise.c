@@ -7,6 +7,7 @@
 #include "base/size.h"
 #include "base/text.h"
 #include "cli/measured.h"
+#include "cli/saved.h"
 #include "cli/verb.h"
 #include "model/product.h"
 
@@ -215,6 +216,7 @@ int verb_advise(struct invocation *invocation, struct error *err)
 		return EXIT_FAILED;
 	if (invocation->n_args == 0 && check_memory(needs, gpus, n, err) < 0)
 		return EXIT_FAILED;
+	saved_warn(invocation, gpus[0].gpu.facts.product);
 	answer(invocation, needs, n_needs, node, gpus, n);
 	return EXIT_DONE;
 }

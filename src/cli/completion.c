@@ -19,6 +19,8 @@ const char *completion_lister(enum argument_kind kind)
 	case ARGUMENT_ANY_ID:
 		return "begin carve list gpus --ids; carve list shares --ids; "
 		       "carve list leases --ids; end 2>/dev/null";
+	case ARGUMENT_SAVED:
+		return "carve profile --list --ids 2>/dev/null";
 	default:
 		return NULL;
 	}
@@ -28,6 +30,8 @@ enum argument_kind completion_value_kind(const struct request_option_row *row)
 {
 	if (text_eq(row->argument, "FILE") || text_eq(row->argument, "SOCKET"))
 		return ARGUMENT_FILE;
+	if (text_eq(row->name, "like") || text_eq(row->name, "remove"))
+		return ARGUMENT_SAVED;
 	return text_eq(row->argument, "GPU") ? ARGUMENT_GPU : ARGUMENT_NONE;
 }
 

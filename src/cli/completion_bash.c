@@ -41,7 +41,7 @@ static const char begin[] =
 	"\tif ((COMP_CWORD == 1)); then\n"
 	"\t\tCOMPREPLY=($(compgen -W '";
 
-static const char end[] = "\tif [[ $verb == run ]]; then\n"
+static const char end[] = "\tif [[ $verb == run || $verb == profile ]]; then\n"
 			  "\t\tcommand=$(_carve_command \"$valued\")\n"
 			  "\t\tif [[ $command ]] && declare -F _command_offset >/dev/null; then\n"
 			  "\t\t\t_command_offset \"$command\"\n"
@@ -74,11 +74,12 @@ static void print_value(const struct verb *verb, const struct request_option_row
 		printf("COMPREPLY=($(compgen -f -- \"$cur\"))");
 	else if (kind == ARGUMENT_GPU)
 		printf("_carve_names gpus");
+	else if (kind == ARGUMENT_SAVED)
+		printf("COMPREPLY=($(compgen -W \"$(%s)\" -- \"$cur\"))", completion_lister(kind));
 	if (option_value_use(row) == VALUE_OPTIONAL)
 		printf(";;\n");
 	else
-		printf("%sreturn ;;\n",
-			row->choices || kind == ARGUMENT_FILE || kind == ARGUMENT_GPU ? "; " : "");
+		printf("%sreturn ;;\n", row->choices || kind != ARGUMENT_NONE ? "; " : "");
 }
 
 /* The lists whose names an argument may be. */

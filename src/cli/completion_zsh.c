@@ -20,6 +20,12 @@ static const char begin[] = "#compdef carve\n"
 			    "\t_describe -t names name names\n"
 			    "}\n"
 			    "\n"
+			    "_carve_saved() {\n"
+			    "\tlocal -a names\n"
+			    "\tnames=(${(f)\"$(carve profile --list --ids 2>/dev/null)\"})\n"
+			    "\t_describe -t names profile names\n"
+			    "}\n"
+			    "\n"
 			    "_carve() {\n"
 			    "\tlocal -a verbs\n"
 			    "\tverbs=(\n";
@@ -54,6 +60,9 @@ static void print_action(enum argument_kind kind, const char *words)
 		break;
 	case ARGUMENT_VERB:
 		printf("{_describe verb verbs}");
+		break;
+	case ARGUMENT_SAVED:
+		printf("{_carve_saved}");
 		break;
 	case ARGUMENT_WORD:
 		printf("(%s)", words);

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/options.h"
 
+#include "base/cleanup.h"
 #include "base/error.h"
 #include "base/text.h"
+#include "cli/saved.h"
 #include "cli/verb.h"
 
 #include <errno.h>
@@ -87,12 +89,43 @@ static int take_option(
 	return keep(invocation, row, value, err);
 }
 
+/* What was saved comes first, and all that was typed after it: the later one wins. A profile or a
+ * virtual machine says by itself what the size was said for. */
+static int apply_like(struct invocation *invocation, const char *name, struct error *err)
+{
+	struct request request;
+	int r = saved_request(
+		name, &request, invocation->like_product, sizeof(invocation->like_product), err);
+
+	if (r < 0)
+		return r;
+	if (said(invocation, "profile") || said(invocation, "vm")) {
+		request.memory_bytes = request.memory_label = request.compute_percent = 0;
+		request.mechanism = REQUEST_ANY_MECHANISM;
+	}
+	for (unsigned i = 0; i < invocation->n_said; i++)
+		request_option(&request, invocation->said[i].name, invocation->said[i].value, NULL);
+	invocation->request = request;
+	return 0;
+}
+
+static bool needs_command(const struct invocation *invocation)
+{
+	AUTO_FREE char *words = must_strdup(invocation->verb->instead ?: "");
+	char *rest = words, *word;
+
+	while ((word = strsep(&rest, " ")))
+		if (said(invocation, word))
+			return false;
+	return invocation->verb->takes_command;
+}
+
 static int check_arity(const struct invocation *invocation, struct error *err)
 {
 	const struct verb *verb = invocation->verb;
 	int n = (int)invocation->n_args;
 
-	if (verb->takes_command && !invocation->command)
+	if (needs_command(invocation) && !invocation->command)
 		return error_set(err, -EINVAL, "'carve %s' needs a command: carve %s %s",
 			verb->name, verb->name, verb->synopsis);
 	if (n < verb->min_args)
@@ -142,6 +175,8 @@ int options_parse(const struct verb *verb, int argc, char **argv, struct invocat
 	for (; !verb->takes_command && at < argc; at++)
 		argv[invocation.n_args++] = argv[at];
 	r = check_arity(&invocation, err);
+	if (r == 0 && said_value(&invocation, "like"))
+		r = apply_like(&invocation, said_value(&invocation, "like"), err);
 	if (r == 0 && verb->takes_request)
 		r = request_check(&invocation.request, err);
 	if (r < 0)

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/run.h"
 #include "base/error.h"
+#include "base/io.h"
 #include "base/text.h"
 #include "cli/acquire.h"
 #include "cli/job.h"
@@ -16,7 +18,7 @@ enum { COMMAND_TEXT_MAX = 2000 };
 
 #define FAILURE_WAIT_S 2.0
 
-static char *command_text(char **command)
+char *run_command_text(char **command)
 {
 	AUTO_BUF buf = { 0 };
 
@@ -91,8 +93,25 @@ static void tell_failure(struct invocation *invocation, const json_t *lease)
 			json_text(over, "reason"));
 }
 
-static int run_in(struct invocation *invocation, const json_t *lease, struct error *err)
+/* What it used, while the lease is there; a carved that is away is waited for. */
+static void take_figures(struct invocation *invocation, struct run *run)
 {
+	AUTO_JSON *now = NULL;
+
+	if (lease_get(&invocation->client, json_text(run->lease, "id"), NULL, 0, &now,
+		    &run->figures_error) != 0)
+		return;
+	if (json_is_object(json_object_get(now, "profile")))
+		run->figures = json_incref(json_object_get(now, "profile"));
+	else
+		error_set(&run->figures_error, -ENODATA,
+			"carved does not tell what the lease's job used");
+}
+
+static int run_in(struct invocation *invocation, struct run *run, struct error *err)
+{
+	const json_t *lease = run->lease;
+	uint64_t patience_ns = invocation->client.patience_ns, begun_ns = now_ns();
 	struct job job = {
 		.command = invocation->command,
 		.lease = lease,
@@ -103,7 +122,11 @@ static int run_in(struct invocation *invocation, const json_t *lease, struct err
 
 	if (status == 0) {
 		status = end_status(invocation, job_wait(&job));
+		run->took_ns = now_ns() - begun_ns;
+		if (run->is_watched)
+			take_figures(invocation, run);
 		leave(invocation, lease, "leave");
+		invocation->client.patience_ns = patience_ns;
 		if (status != 0 && !job.was_told)
 			tell_failure(invocation, lease);
 		return status;
@@ -113,9 +136,8 @@ static int run_in(struct invocation *invocation, const json_t *lease, struct err
 	return status;
 }
 
-int verb_run(struct invocation *invocation, struct error *err)
+int run_command(struct invocation *invocation, struct run *run, struct error *err)
 {
-	AUTO_JSON *lease = NULL;
 	char *text;
 	int r;
 
@@ -129,20 +151,36 @@ int verb_run(struct invocation *invocation, struct error *err)
 	if (r != 0)
 		return r;
 	warn_of_container_client(invocation->command);
-	text = command_text(invocation->command);
+	text = run_command_text(invocation->command);
 	r = acquire_lease(invocation,
 		&(struct holder){ .kind = "run",
 			.pid = getpid(),
 			.command = text,
-			.name = said_value(invocation, "name") },
-		&lease, err);
+			.name = said_value(invocation, "name"),
+			.is_watched = run->is_watched },
+		&run->lease, err);
 	free(text);
 	if (r != 0)
 		return status_of(invocation, r);
-	if (refuse_several_instances(lease, err) != 0) {
-		leave(invocation, lease, "release");
+	if (refuse_several_instances(run->lease, err) != 0) {
+		leave(invocation, run->lease, "release");
 		return EXIT_CARVE;
 	}
-	acquire_remarks(invocation, lease);
-	return run_in(invocation, lease, err);
+	acquire_remarks(invocation, run->lease);
+	return run_in(invocation, run, err);
+}
+
+void run_done(struct run *run)
+{
+	json_decref(run->lease);
+	json_decref(run->figures);
+}
+
+int verb_run(struct invocation *invocation, struct error *err)
+{
+	struct run run = { 0 };
+	int status = run_command(invocation, &run, err);
+
+	run_done(&run);
+	return status;
 }

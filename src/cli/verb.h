@@ -35,6 +35,7 @@ enum argument_kind {
 	ARGUMENT_FILE,
 	ARGUMENT_WORD, /* one of `words` */
 	ARGUMENT_VERB,
+	ARGUMENT_SAVED, /* a profile that was saved */
 };
 
 enum { SAID_MAX = 64 };
@@ -51,7 +52,8 @@ struct invocation {
 	} said[SAID_MAX];
 	struct request request; /* for verbs that take one */
 	struct client client;
-	int end_signal; /* run: end by this signal, as the command did */
+	int end_signal;	       /* run: end by this signal, as the command did */
+	char like_product[96]; /* where what --like names was measured; "" without it */
 };
 
 struct verb {
@@ -61,6 +63,7 @@ struct verb {
 	bool takes_request;	/* the options of a request too */
 	bool takes_command;	/* the first word that is no option begins it, or what stands
 				   behind "--" */
+	const char *instead;	/* options that need no command: "list remove"; NULL: none */
 	enum argument_kind argument;
 	const char *words;   /* ARGUMENT_WORD: "gpus shares leases" */
 	const char *summary; /* one line, small letter, no full stop */
@@ -111,6 +114,7 @@ int verb_drain(struct invocation *invocation, struct error *err);
 int verb_undrain(struct invocation *invocation, struct error *err);
 int verb_advise(struct invocation *invocation, struct error *err);
 int verb_measure(struct invocation *invocation, struct error *err);
+int verb_profile(struct invocation *invocation, struct error *err);
 int verb_doctor(struct invocation *invocation, struct error *err);
 int verb_events(struct invocation *invocation, struct error *err);
 int verb_reload(struct invocation *invocation, struct error *err);

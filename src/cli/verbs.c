@@ -12,6 +12,12 @@
 		"json", NULL, "prints JSON as the API gives it", NULL                              \
 	}
 
+#define LIKE_ROW                                                                                   \
+	{                                                                                          \
+		"like", "NAME",                                                                    \
+			"asks for what 'carve profile --save NAME' found; other options win", NULL \
+	}
+
 static const struct request_option_row list_options[] = {
 	JSON_ROW,
 	{ "ids", NULL, "prints only the names, one per line", NULL },
@@ -28,6 +34,7 @@ static const struct request_option_row show_options[] = {
 };
 static const struct request_option_row run_options[] = {
 	{ "name", "NAME", "a name for the lease, beside its id", NULL },
+	LIKE_ROW,
 	END_OF_OPTIONS,
 };
 static const struct request_option_row lease_options[] = {
@@ -37,6 +44,7 @@ static const struct request_option_row lease_options[] = {
 	{ "cgroup", "CGROUP", "holds it while this cgroup (\"/...\", a container's) has processes",
 		NULL },
 	{ "for", "T", "ends after this time: 30m, 4h", NULL },
+	LIKE_ROW,
 	JSON_ROW,
 	END_OF_OPTIONS,
 };
@@ -99,7 +107,8 @@ static const struct request_option_row undrain_options[] = {
 	END_OF_OPTIONS,
 };
 static const struct request_option_row advise_options[] = {
-	ADVICE_OPTION_ROWS JSON_ROW,
+	ADVICE_OPTION_ROWS LIKE_ROW,
+	JSON_ROW,
 	END_OF_OPTIONS,
 };
 static const struct request_option_row measure_options[] = {
@@ -114,6 +123,19 @@ static const struct request_option_row measure_options[] = {
 	{ "forget", NULL, "drops what was measured, on all GPUs or one (--gpu)", NULL },
 	JSON_ROW,
 	END_OF_OPTIONS,
+};
+static const struct request_option_row profile_options[] = {
+	{ "save", "NAME", "keeps it, for --like NAME of run, lease and advise", NULL },
+	{ "replace", NULL, "saves over a profile of that name", NULL },
+	{ "margin", "PERCENT", "so much more memory than it was seen to use: 20", NULL },
+	{ "json", "[=FILE]", "prints JSON instead: on standard error, or to FILE (/dev/fd/3)",
+		NULL },
+	{ "name", "NAME", "a name for the lease, beside its id", NULL },
+	LIKE_ROW,
+	{ "list", NULL, "runs nothing: lists what is saved", NULL },
+	{ "ids", NULL, "with --list: only the names, one per line", NULL },
+	{ "remove", "NAME", "runs nothing: removes what is saved", NULL },
+	ADVICE_OPTION_ROWS END_OF_OPTIONS,
 };
 static const struct request_option_row doctor_options[] = {
 	JSON_ROW,
@@ -152,7 +174,8 @@ const struct verb verbs[] = {
 		.summary = "shows one GPU, share or lease with all that is known of it",
 		.text = "ID is a GPU's index, uuid or PCI address, a share's name (0:1g.10gb@4, "
 			"0:mps2,\n"
-			"0:vf3) or MIG uuid, or a lease's id or name.\n",
+			"0:vf3, or the PCI address of a VF) or MIG uuid, or a lease's id or "
+			"name.\n",
 		.examples = "  carve show 0\n"
 			    "  env $(carve show L3 --as env) ./program\n"
 			    "  virsh attach-device web1 <(carve show web1 --as libvirt)\n",
@@ -440,6 +463,50 @@ const struct verb verbs[] = {
 			    "  carve measure --show\n",
 		.options = measure_options,
 		.run = verb_measure,
+	},
+	{
+		.name = "profile",
+		.synopsis = "[REQUEST] [--save NAME] [--margin PERCENT] [NEEDS] [--] COMMAND "
+			    "[ARGUMENT...]",
+		.max_args = 0,
+		.takes_request = true,
+		.takes_command = true,
+		.instead = "list remove",
+		.argument = ARGUMENT_NONE,
+		.summary = "runs a command, watches what it uses, and proposes its share",
+		.text = "Runs it as 'carve run' does, on a whole GPU if no request says else, and "
+			"then "
+			"tells on\n"
+			"standard error how long it took, its memory and processes at most, how "
+			"busy the "
+			"SMs, the\n"
+			"memory and the copies were, in bursts or steadily, what could not be seen "
+			"and "
+			"why; and the\n"
+			"size that it needs, by which way of sharing, as 'carve advise' judges "
+			"with these "
+			"NEEDS.\n"
+			"carved looks every 100 ms: a peak of memory in between is not seen, hence "
+			"the "
+			"margin.\n"
+			"\n"
+			"--save keeps it in ~/.local/share/carve/profiles ($XDG_DATA_HOME), and "
+			"'carve run "
+			"--like\n"
+			"NAME' asks for what it proposes. One share only, and not of a virtual "
+			"machine.\n"
+			"\n"
+			"Exits as 'carve run' does; 125 also where the command was done and the "
+			"profile "
+			"could not\n"
+			"be made or saved. --list and --remove: 0 or 1.\n",
+		.examples = "  carve profile --save train -- python train.py --epochs 1\n"
+			    "  carve run --like train -- python train.py\n"
+			    "  carve profile --mechanism mps --memory 20G --json=/dev/fd/3 ./serve "
+			    "3>p.json\n"
+			    "  carve profile --list\n",
+		.options = profile_options,
+		.run = verb_profile,
 	},
 	{
 		.name = "doctor",

@@ -9,36 +9,44 @@
 #define SEEN_LEAST_NS (4 * USAGE_PERIOD_NS)
 
 #define QUARTER_GIB (1ULL << 28)
-/* A share that is so busy is full. */
-#define FULL_PERCENT 95
+/* A share that is busy to such a part is full. */
+#define FULL_PART 0.95
 
 static void propose_compute(
-	const struct usage *usage, double share_percent, struct proposal *proposal)
+	const struct usage *usage, const struct proposal_share *share, struct proposal *proposal)
 {
 	const struct usage_series *sm = &usage->series[USAGE_SM];
 	const struct usage_series *busy = &usage->series[USAGE_BUSY];
 	const struct usage_series *by = usage_is_seen(sm) ? sm : busy;
 	double quantile = usage_quantile(by, PROPOSAL_QUANTILE);
+	double all = share->is_mps ? share->percent : 100; /* that it could have been */
+	bool is_all = quantile >= all * FULL_PART;
 
-	proposal->is_upper_bound = by == busy;
 	if (usage->n_samples < SAMPLES_FEW || (usage_is_seen(by) && by->seen_ns < SEEN_LEAST_NS)) {
 		proposal->is_short = true;
 		snprintf(proposal->compute_why, sizeof(proposal->compute_why),
-			"it was seen %llu times only: too short a run to say more than its memory",
-			(unsigned long long)usage->n_samples);
+			"too short a run to say more than its memory: it was looked at %llu time%s",
+			(unsigned long long)usage->n_samples, usage->n_samples == 1 ? "" : "s");
 	} else if (!usage_is_seen(by)) {
 		snprintf(proposal->compute_why, sizeof(proposal->compute_why), "not seen: %s",
 			busy->why_not[0] ? busy->why_not : "there was no reading");
 	} else if (quantile <= 0) {
 		snprintf(proposal->compute_why, sizeof(proposal->compute_why),
 			"it was never seen to be busy");
+	} else if (by == busy && is_all) {
+		/* of all SMs or of one: a number would be made up */
+		snprintf(proposal->compute_why, sizeof(proposal->compute_why),
+			"its kernels ran without a pause while it was busy, and how many SMs they "
+			"used was not seen");
 	} else {
-		proposal->is_full = quantile >= FULL_PERCENT && share_percent < 100;
-		proposal->compute_percent = (unsigned)ceil(quantile * share_percent / 100);
+		proposal->is_upper_bound = by == busy;
+		proposal->is_full = is_all && share->percent < 100;
+		proposal->compute_percent =
+			(unsigned)ceil(share->is_mps ? quantile : quantile * share->percent / 100);
 	}
 }
 
-void propose(const struct usage *usage, double share_percent, unsigned margin_percent,
+void propose(const struct usage *usage, const struct proposal_share *share, unsigned margin_percent,
 	struct proposal *ret_proposal)
 {
 	struct proposal proposal = { 0 };
@@ -50,7 +58,7 @@ void propose(const struct usage *usage, double share_percent, unsigned margin_pe
 		proposal.memory_bytes =
 			(uint64_t)ceil((double)bytes * (100 + margin_percent) / 100 / QUARTER_GIB) *
 			QUARTER_GIB;
-	propose_compute(usage, share_percent > 0 ? share_percent : 100, &proposal);
+	propose_compute(usage, share, &proposal);
 	if (proposal.compute_percent > 100)
 		proposal.compute_percent = 100;
 	*ret_proposal = proposal;

@@ -21,6 +21,11 @@ struct proposal {
 	char compute_why[USAGE_WHY_MAX + 80];
 };
 
-/* `share_percent`: how much of its GPU's compute the share had that it was watched in. */
-void propose(const struct usage *usage, double share_percent, unsigned margin_percent,
+/* The share that it was watched in. */
+struct proposal_share {
+	double percent; /* of its GPU's compute */
+	bool is_mps;	/* what is told of processes is percent of the GPU, not of the share */
+};
+
+void propose(const struct usage *usage, const struct proposal_share *share, unsigned margin_percent,
 	struct proposal *ret_proposal);

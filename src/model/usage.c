@@ -58,6 +58,7 @@ static void add_reading(
 	series->is_busy = is_busy;
 	series->run_ns += reading->span_ns;
 	series->seen_ns += reading->span_ns;
+	series->n_readings++;
 	series->sum += reading->value * (double)reading->span_ns / 1e9;
 	if (series->peak < reading->value)
 		series->peak = reading->value;

@@ -66,7 +66,7 @@ struct usage_runs {
 };
 
 struct usage_series {
-	uint64_t seen_ns; /* 0: never seen */
+	uint64_t seen_ns, n_readings; /* 0: never seen */
 	double sum;	  /* value times seconds */
 	double peak;	  /* of one reading */
 	uint64_t step_ns[USAGE_STEPS];

@@ -35,7 +35,7 @@ static json_t *series_to_json(const struct usage_series *series, enum usage_kind
 		json_decref(steps);
 		return json_pack("{s:b, s:o}", "seen", 0, "why", text_or_null(series->why_not));
 	}
-	json = json_pack("{s:b, s:o, s:o, s:o, s:o, s:o, s:o}", "seen", 1, "seconds",
+	json = json_pack("{s:b, s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "seen", 1, "readings", (json_int_t)series->n_readings, "seconds",
 		seconds(series->seen_ns), "mean", rounded(usage_mean(series)), "peak",
 		rounded(series->peak), "duty", rounded(usage_duty(series)), "busy",
 		runs_to_json(usage_busy_runs(series)), "idle",
@@ -113,6 +113,7 @@ static void series_from_json(const json_t *json, struct usage_series *series)
 
 	copy_text(series->why_not, sizeof(series->why_not), json, "why");
 	series->seen_ns = seconds_of(json, "seconds");
+	series->n_readings = whole_of(json, "readings");
 	series->peak = number_of(json, "peak");
 	series->sum = number_of(json, "mean") * (double)series->seen_ns / 1e9;
 	series->busy = runs_of(json_object_get(json, "busy"));

@@ -76,6 +76,19 @@ def claim_bash_offers_values_and_names(t):
     same(bash(t, "apply", "--stop-services", t.dir + "/d"), [path])
 
 
+def claim_bash_offers_profiles_that_were_saved(t):
+    folder = os.path.join(t.dir, ".local/share/carve/profiles")
+    os.makedirs(folder)
+    for name in ("train", "tray", "other"):
+        with open(os.path.join(folder, name + ".json"), "w", encoding="utf-8"):
+            pass
+    same(bash(t, "run", "--like", "tra"), ["train", "tray"])
+    same(bash(t, "lease", "--like=o"), ["other"])
+    same(bash(t, "profile", "--remove", ""), ["other", "train", "tray"])
+    same(bash(t, "profile", "--workload", "t"), ["training"])
+    same(bash(t, "profile", "--", "ech")[:1], ["echo"])
+
+
 def claim_bash_offers_formats_leases_and_monitors(t):
     t.serve(machines.vf_node().copy())
     same(bash(t, "show", "L3", "--as", ""), ["env", "json", "qemu", "libvirt", "proxmox", "kubevirt", "cloud-hypervisor"])

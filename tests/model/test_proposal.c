@@ -8,6 +8,9 @@
 #define MS  1000000ULL
 #define GIB (1ULL << 30)
 
+static const struct proposal_share whole = { .percent = 100 };
+static const struct proposal_share two_of_seven = { .percent = 28.6 };
+
 static struct usage busy_usage(enum usage_kind kind, double value, unsigned n)
 {
 	struct usage usage = { 0 };
@@ -29,7 +32,7 @@ TEST(memory_has_its_margin_for_every_peak_and_margin)
 			struct proposal proposal;
 			uint64_t wanted = (mib << 20) / 100 * (100 + margin);
 
-			propose(&usage, 100, margin, &proposal);
+			propose(&usage, &whole, margin, &proposal);
 			CHECK(proposal.memory_bytes >= wanted);
 			CHECK(proposal.memory_bytes <= wanted + GIB / 4 + 100);
 			CHECK_EQ(proposal.memory_bytes % (GIB / 4), 0);
@@ -41,13 +44,13 @@ TEST(the_greater_of_what_processes_have_and_the_share_has_counts)
 	struct usage usage = { .memory_peak = 2 * GIB, .share_peak = 3 * GIB };
 	struct proposal proposal;
 
-	propose(&usage, 100, 0, &proposal);
+	propose(&usage, &whole, 0, &proposal);
 	CHECK_EQ(proposal.memory_bytes, 3 * GIB);
 	usage.share_peak = 0;
-	propose(&usage, 100, 0, &proposal);
+	propose(&usage, &whole, 0, &proposal);
 	CHECK_EQ(proposal.memory_bytes, 2 * GIB);
 	usage.memory_peak = 0;
-	propose(&usage, 100, 0, &proposal);
+	propose(&usage, &whole, 0, &proposal);
 	CHECK_EQ(proposal.measured_bytes, 0);
 	CHECK_EQ(proposal.memory_bytes, 0);
 }
@@ -57,16 +60,16 @@ TEST(compute_is_what_the_busy_time_needs_as_part_of_the_gpu)
 	struct usage usage = busy_usage(USAGE_SM, 60, 20);
 	struct proposal proposal;
 
-	propose(&usage, 100, 20, &proposal);
+	propose(&usage, &whole, 20, &proposal);
 	CHECK_EQ(proposal.compute_percent, 60);
 	CHECK(!proposal.is_upper_bound && !proposal.is_full && !proposal.is_short);
-	propose(&usage, 28.6, 20, &proposal);
+	propose(&usage, &two_of_seven, 20, &proposal);
 	CHECK_EQ(proposal.compute_percent, 18);
 	usage = busy_usage(USAGE_SM, 100, 20);
-	propose(&usage, 28.6, 20, &proposal);
+	propose(&usage, &two_of_seven, 20, &proposal);
 	CHECK_EQ(proposal.compute_percent, 29);
 	CHECK(proposal.is_full);
-	propose(&usage, 100, 20, &proposal);
+	propose(&usage, &whole, 20, &proposal);
 	CHECK(!proposal.is_full);
 }
 
@@ -75,9 +78,28 @@ TEST(without_counters_of_sms_it_is_an_upper_bound)
 	struct usage usage = busy_usage(USAGE_BUSY, 90, 20);
 	struct proposal proposal;
 
-	propose(&usage, 100, 20, &proposal);
+	propose(&usage, &whole, 20, &proposal);
 	CHECK_EQ(proposal.compute_percent, 90);
 	CHECK(proposal.is_upper_bound);
+}
+
+TEST(kernels_that_never_pause_say_nothing_of_the_sms_that_they_need)
+{
+	const struct proposal_share quarter = { .percent = 25, .is_mps = true };
+	struct usage usage = busy_usage(USAGE_BUSY, 100, 20);
+	struct proposal proposal;
+
+	propose(&usage, &whole, 20, &proposal);
+	CHECK_EQ(proposal.compute_percent, 0);
+	CHECK(strstr(proposal.compute_why, "not seen"));
+	usage = busy_usage(USAGE_BUSY, 25, 20);
+	propose(&usage, &quarter, 20, &proposal);
+	CHECK_EQ(proposal.compute_percent, 0);
+	/* percent of the GPU, not of the share */
+	usage = busy_usage(USAGE_BUSY, 12, 20);
+	propose(&usage, &quarter, 20, &proposal);
+	CHECK_EQ(proposal.compute_percent, 12);
+	CHECK(proposal.is_upper_bound && !proposal.is_full);
 }
 
 TEST(of_a_short_idle_or_unseen_job_no_compute_is_made_up)
@@ -85,18 +107,18 @@ TEST(of_a_short_idle_or_unseen_job_no_compute_is_made_up)
 	struct usage usage = busy_usage(USAGE_SM, 60, 3);
 	struct proposal proposal;
 
-	propose(&usage, 100, 0, &proposal);
+	propose(&usage, &whole, 0, &proposal);
 	CHECK(proposal.is_short);
 	CHECK_EQ(proposal.compute_percent, 0);
 	CHECK_EQ(proposal.memory_bytes, 12 * GIB);
 	CHECK(strstr(proposal.compute_why, "3 times"));
 	usage = busy_usage(USAGE_SM, 0, 20);
-	propose(&usage, 100, 0, &proposal);
+	propose(&usage, &whole, 0, &proposal);
 	CHECK_EQ(proposal.compute_percent, 0);
 	CHECK(strstr(proposal.compute_why, "never"));
 	usage = busy_usage(USAGE_COPY_IN, 1, 20);
 	text_copy(usage.series[USAGE_BUSY].why_not, USAGE_WHY_MAX, "no such counter");
-	propose(&usage, 100, 0, &proposal);
+	propose(&usage, &whole, 0, &proposal);
 	CHECK_EQ(proposal.compute_percent, 0);
 	CHECK(strstr(proposal.compute_why, "no such counter"));
 }

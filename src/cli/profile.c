@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Runs a command once, has carved watch it, and proposes its share. What can be known to go wrong
+ * is looked at before the command runs: nobody wants to hear after an hour that a name is taken.
+ */
+#include "cli/profile.h"
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/io.h"
+#include "base/text.h"
+#include "cli/advise.h"
+#include "cli/run.h"
+#include "cli/saved.h"
+#include "cli/verb.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* What the options say beside the size, which is found. */
+static int read_need(
+	const struct invocation *invocation, struct advice_need *ret_need, struct error *err)
+{
+	struct advice_need need;
+
+	advice_need_init(&need);
+	need.request.tenants = invocation->request.tenants;
+	need.request.isolation = invocation->request.isolation;
+	for (unsigned i = 0; i < invocation->n_said; i++) {
+		struct error why = ERROR_NONE;
+		int r = advice_need_option(
+			&need, invocation->said[i].name, invocation->said[i].value, &why);
+
+		if (r < 0)
+			return error_set(err, r, "--%s", why.text);
+	}
+	/* who names MPS and no tenants speaks of his own processes, as with carve run */
+	if (invocation->request.mechanism == MECHANISM_MPS && !need.has_tenants)
+		need.request.tenants = TENANTS_SAME;
+	if (!said(invocation, "container"))
+		advice_need_option(&need, "process", NULL, NULL);
+	*ret_need = need;
+	return 0;
+}
+
+static int read_margin(const struct invocation *invocation, unsigned *ret_margin, struct error *err)
+{
+	const char *text = said_value(invocation, "margin");
+	AUTO_FREE char *number = must_strdup(text ?: "20");
+	size_t n = strlen(number);
+	uint32_t margin;
+
+	*ret_margin = PROPOSAL_MARGIN;
+	if (!text)
+		return 0;
+	if (n && number[n - 1] == '%')
+		number[n - 1] = '\0';
+	if (parse_u32(number, &margin) < 0 || margin > PROPOSAL_MARGIN_MAX)
+		return error_set(err, -EINVAL,
+			"--margin: '%.60s' is no percentage from 0 to %d: write 20", text,
+			PROPOSAL_MARGIN_MAX);
+	*ret_margin = margin;
+	return 0;
+}
+
+static int refuse(const struct invocation *invocation, struct error *err)
+{
+	const struct request *request = &invocation->request;
+	static const char *const only_with[][2] = { { "ids", "list" }, { "replace", "save" } };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(only_with); i++)
+		if (said(invocation, only_with[i][0]) && !said(invocation, only_with[i][1]))
+			return error_set(err, -EINVAL, "--%s goes with --%s only", only_with[i][0],
+				only_with[i][1]);
+	if (request->is_vm || request->mechanism == MECHANISM_VF)
+		return error_set(err, -EINVAL,
+			"what a virtual machine uses is seen by its own driver only: profile the "
+			"command in it, on a GPU of its own");
+	if (request->n_gpus > 1)
+		return error_set(err, -EINVAL,
+			"a profile is of one share, %u were asked for: profile one of the "
+			"command's "
+			"processes, on one GPU",
+			request->n_gpus);
+	return 0;
+}
+
+/* The first of the ranking that is possible now, else the first that is possible at all. */
+static void choose_way(struct report *report)
+{
+	const struct advice_item *item = report->advice.item, *first = item;
+
+	while (item < first + ADVICE_OPTIONS_N && item->verdict == VERDICT_AFTER)
+		item++;
+	if (item == first + ADVICE_OPTIONS_N || item->verdict != VERDICT_NOW)
+		item = first;
+	report->item = item->verdict == VERDICT_NO ? NULL : item;
+	if (!report->item)
+		snprintf(report->because, sizeof(report->because), "%s: %s",
+			advice_option_names[first->option], advice_why_not(first));
+	else if (item == first)
+		text_copy(report->because, sizeof(report->because), report->advice.because);
+	else
+		snprintf(report->because, sizeof(report->because),
+			"%s is possible now; %s would suit better, but something has to be done "
+			"first (carve advise says what).",
+			advice_option_names[item->option], advice_option_names[first->option]);
+}
+
+static void take_advice(
+	struct invocation *invocation, const struct advice_need *wanted, struct report *report)
+{
+	struct advice_need need = *wanted;
+	struct error why = ERROR_NONE;
+	AUTO_JSON *node = NULL;
+	unsigned n = 0;
+
+	need.request.memory_bytes = report->proposal.memory_bytes;
+	need.request.compute_percent = report->proposal.compute_percent;
+	if (advice_need_check(&need, &why) < 0 ||
+		client_get(&invocation->client, &node, &why, "/v1/node") != 0 ||
+		advise_node(node, &report->gpus, &n, &why) < 0) {
+		text_copy(report->because, sizeof(report->because), why.text);
+		return;
+	}
+	for (unsigned i = 0; i < n; i++)
+		if ((long long)report->gpus[i].gpu.index == json_whole(report->got, "gpu"))
+			text_copy(report->product, sizeof(report->product),
+				report->gpus[i].gpu.facts.product);
+	advise(&need, report->gpus, n, NULL, 0, &report->advice);
+	choose_way(report);
+}
+
+/* What asks for the share that is proposed. */
+static void make_request(const struct advice_need *need, struct report *report)
+{
+	struct request *request = &report->request;
+
+	request_init(request);
+	if (!report->proposal.memory_bytes)
+		return;
+	report->has_request = true;
+	request->memory_bytes = report->proposal.memory_bytes;
+	request->compute_percent = report->proposal.compute_percent;
+	request->tenants = need->request.tenants;
+	request->isolation = need->request.isolation;
+	if (report->item)
+		request->mechanism = advice_mechanism(report->item->option);
+	/* all of it is more than any part */
+	if (request->mechanism == MECHANISM_WHOLE)
+		request->compute_percent = 0;
+}
+
+static int print_report(
+	const struct invocation *invocation, const struct report *report, struct error *err)
+{
+	struct terminal terminal = terminal_look(STDERR_FILENO);
+	const char *path = said_value(invocation, "json");
+	AUTO_JSON *json = NULL;
+	FILE *out = stderr;
+	int r;
+
+	if (!said(invocation, "json")) {
+		report_print(report, &terminal, stderr);
+		return 0;
+	}
+	json = report_to_json(report);
+	if (path)
+		out = fopen(path, "we");
+	if (!out)
+		return error_set(err, -errno, "the profile cannot be written: %s: %s", path,
+			strerror(errno));
+	r = json_dumpf(json, out, REPORT_JSON) < 0 || fputc('\n', out) < 0 || fflush(out) < 0
+		    ? error_set(err, -EIO, "the profile cannot be written: %s",
+			      path ?: "standard error")
+		    : 0;
+	if (path)
+		fclose(out);
+	return r;
+}
+
+static int tell(struct invocation *invocation, const struct run *run,
+	const struct advice_need *need, struct report *report, struct error *err)
+{
+	const char *name = said_value(invocation, "save");
+	AUTO_JSON *json = NULL;
+	int r;
+
+	if (!run->figures || usage_from_json(run->figures, &report->usage) < 0)
+		return error_set(err, -ENODATA, "no profile: %s",
+			run->figures ? "carved tells figures that cannot be read"
+				     : run->figures_error.text);
+	report->got = json_array_get(json_object_get(run->lease, "got"), 0);
+	report->seconds = (double)run->took_ns / 1e9;
+	propose(&report->usage,
+		&(struct proposal_share){ .percent = json_number(report->got, "compute"),
+			.is_mps = text_eq(json_text(report->got, "mechanism"), "mps") },
+		report->margin, &report->proposal);
+	take_advice(invocation, need, report);
+	make_request(need, report);
+	if (name) {
+		json = report_to_json(report);
+		r = saved_write(name, json, err);
+		if (r < 0)
+			return r;
+		report->saved_as = name;
+	}
+	return print_report(invocation, report, err);
+}
+
+/* Whether it can be told and kept, before the command runs. */
+static int prepare(const struct invocation *invocation, struct error *err)
+{
+	const char *name = said_value(invocation, "save"), *file = said_value(invocation, "json");
+	int fd;
+
+	if (name && saved_prepare(name, said(invocation, "replace"), err) < 0)
+		return EXIT_CARVE;
+	if (!file)
+		return 0;
+	fd = open(file, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+	if (fd < 0) {
+		error_set(err, -errno, "the profile cannot be written: %s: %s", file,
+			strerror(errno));
+		return EXIT_CARVE;
+	}
+	close(fd);
+	return 0;
+}
+
+static int profile_command(struct invocation *invocation, struct error *err)
+{
+	AUTO_FREE char *command = run_command_text(invocation->command);
+	AUTO_FREE struct report *report = must_alloc(1, sizeof(*report));
+	struct run run = { .is_watched = true };
+	struct advice_need need, checked;
+	const char *name = said_value(invocation, "save");
+	struct error why = ERROR_NONE;
+	int status;
+
+	if (refuse(invocation, err) < 0 || read_margin(invocation, &report->margin, err) < 0 ||
+		read_need(invocation, &need, err) < 0 || (name && saved_name_check(name, err) < 0))
+		return EXIT_USAGE;
+	checked = need;
+	if (advice_need_check(&checked, err) < 0)
+		return EXIT_USAGE;
+	status = prepare(invocation, err);
+	if (status == 0)
+		status = run_command(invocation, &run, err);
+	if (run.took_ns) {
+		report->command = command;
+		report->status = status;
+		report->signal = invocation->end_signal;
+		/* the command's own status is what counts, unless it went well */
+		if (tell(invocation, &run, &need, report, &why) < 0) {
+			fprintf(stderr, "carve: %s\n", why.text);
+			status = status ?: EXIT_CARVE;
+		}
+	}
+	free(report->gpus);
+	run_done(&run);
+	return status;
+}
+
+int verb_profile(struct invocation *invocation, struct error *err)
+{
+	const char *removed = said_value(invocation, "remove");
+	bool is_list = said(invocation, "list");
+
+	if (!removed && !is_list)
+		return profile_command(invocation, err);
+	if (invocation->command || (removed && is_list)) {
+		error_set(err, -EINVAL, "--%s runs nothing: leave %s out",
+			is_list ? "list" : "remove",
+			invocation->command ? "the command" : "--remove");
+		return EXIT_USAGE;
+	}
+	if (is_list)
+		return saved_list(invocation, err) < 0 ? EXIT_FAILED : EXIT_DONE;
+	return saved_remove(removed, err) < 0 ? EXIT_FAILED : EXIT_DONE;
+}

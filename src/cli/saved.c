@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/saved.h"
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/io.h"
+#include "base/list.h"
+#include "base/text.h"
+#include "cli/node.h"
+#include "cli/table.h"
+#include "cli/verb.h"
+#include "client/json.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define ENDING ".json"
+
+struct names {
+	char **at;
+	size_t n, room;
+};
+
+static const char *home(void)
+{
+	const char *home = getenv("HOME");
+	const struct passwd *user = home && *home == '/' ? NULL : getpwuid(geteuid());
+
+	return user ? user->pw_dir : home && *home == '/' ? home : "/";
+}
+
+static char *directory(void)
+{
+	const char *data = getenv("XDG_DATA_HOME");
+
+	/* its specification has relative ones ignored */
+	return data && *data == '/' ? must_asprintf("%s/carve/profiles", data)
+				    : must_asprintf("%s/.local/share/carve/profiles", home());
+}
+
+static char *path_of(const char *name)
+{
+	AUTO_FREE char *dir = directory();
+
+	return must_asprintf("%s/%s" ENDING, dir, name);
+}
+
+static bool is_good_name(const char *name)
+{
+	size_t n =
+		strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-");
+
+	return n > 0 && n < SAVED_NAME_MAX && !name[n] && *name != '.' && *name != '-';
+}
+
+int saved_name_check(const char *name, struct error *err)
+{
+	if (is_good_name(name))
+		return 0;
+	return error_set(err, -EINVAL,
+		"'%.80s' is no name for a profile: 1 to 63 letters, digits, '.', '_' and '-', and "
+		"a letter, digit or '_' first",
+		name);
+}
+
+/* ---- which there are ---- */
+
+static int compare(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* By name; none where there is no directory. */
+static struct names names_read(void)
+{
+	AUTO_FREE char *dir = directory();
+	struct names names = { 0 };
+	DIR *stream = opendir(dir);
+	const struct dirent *entry;
+
+	while (stream && (entry = readdir(stream))) {
+		size_t n = strlen(entry->d_name), e = strlen(ENDING);
+		char name[SAVED_NAME_MAX];
+
+		if (n <= e || n - e >= sizeof(name) || !text_eq(entry->d_name + n - e, ENDING))
+			continue;
+		memcpy(name, entry->d_name, n - e);
+		name[n - e] = '\0';
+		if (is_good_name(name))
+			*vec_add(&names) = must_strdup(name);
+	}
+	if (stream)
+		closedir(stream);
+	if (names.n)
+		qsort(names.at, names.n, sizeof(*names.at), compare);
+	return names;
+}
+
+static void names_done(struct names *names)
+{
+	for (size_t i = 0; i < names->n; i++)
+		free(names->at[i]);
+	vec_done(names);
+}
+
+static int say_missing(const char *name, struct error *err)
+{
+	struct names names = names_read();
+	const char *near = text_nearest(name, (const char *const *)names.at, names.n);
+	AUTO_BUF list = { 0 };
+
+	for (size_t i = 0; i < names.n && list.length < 300; i++)
+		buf_addf(&list, "%s%s", i ? ", " : "", names.at[i]);
+	if (near)
+		error_set(err, -ENOENT, "there is no profile '%s': did you mean '%s'?", name, near);
+	else if (names.n)
+		error_set(err, -ENOENT, "there is no profile '%s'; there are: %s", name,
+			buf_text(&list));
+	else
+		error_set(err, -ENOENT,
+			"there is no profile '%s', and none at all: 'carve profile --save %s -- "
+			"COMMAND' makes it",
+			name, name);
+	names_done(&names);
+	return -ENOENT;
+}
+
+/* ---- one of them ---- */
+
+int saved_prepare(const char *name, bool replaces, struct error *err)
+{
+	AUTO_FREE char *dir = directory(), *path = path_of(name);
+	int r = make_dirs(dir, 0700, err);
+
+	if (r < 0)
+		return error_prefix(err, r, "the profile cannot be saved");
+	if (access(dir, W_OK | X_OK) < 0)
+		return error_set(
+			err, -errno, "the profile cannot be saved: %s: %s", dir, strerror(errno));
+	if (!replaces && access(path, F_OK) == 0)
+		return error_set(err, -EEXIST,
+			"there is a profile '%s' already: --replace saves over it, 'carve profile "
+			"--remove %s' removes it",
+			name, name);
+	return 0;
+}
+
+int saved_write(const char *name, const json_t *report, struct error *err)
+{
+	AUTO_FREE char *path = path_of(name), *text = json_dumps(report, REPORT_JSON);
+	AUTO_FREE char *line = text ? must_asprintf("%s\n", text) : NULL;
+	int r;
+
+	if (!line)
+		return error_set(err, -ENOMEM, "no memory for the profile");
+	r = write_file_atomic(path, line, strlen(line), 0600, err);
+	return r < 0 ? error_prefix(err, r, "the profile cannot be saved") : 0;
+}
+
+static int check_version(const char *path, const json_t *report, struct error *err)
+{
+	const json_t *version = json_object_get(report, "version");
+
+	if (json_is_integer(version) && json_integer_value(version) > SAVED_VERSION)
+		return error_set(err, -EBADMSG,
+			"%s is of a newer Carve (version %lld, this one reads %d): use that one, "
+			"or "
+			"make the profile again",
+			path, (long long)json_integer_value(version), SAVED_VERSION);
+	if (json_integer_value(version) == SAVED_VERSION &&
+		json_is_object(json_object_get(report, "profile")))
+		return 0;
+	return error_set(err, -EBADMSG,
+		"%s is no profile of Carve's: it says neither its version nor what was measured",
+		path);
+}
+
+int saved_read(const char *name, json_t **ret_report, struct error *err)
+{
+	AUTO_FREE char *path = NULL;
+	AUTO_JSON *report = NULL;
+	json_error_t where;
+	int r = saved_name_check(name, err);
+
+	if (r < 0)
+		return r;
+	path = path_of(name);
+	if (access(path, R_OK) < 0)
+		return errno == ENOENT || errno == ENOTDIR
+			       ? say_missing(name, err)
+			       : error_set(err, -errno, "%s: %s", path, strerror(errno));
+	report = json_load_file(path, JSON_REJECT_DUPLICATES, &where);
+	if (!report)
+		return error_set(
+			err, -EBADMSG, "%s:%d:%d: %s", path, where.line, where.column, where.text);
+	r = check_version(path, report, err);
+	if (r == 0)
+		*ret_report = json_incref(report);
+	return r;
+}
+
+int saved_request(const char *name, struct request *ret_request, char *ret_product, size_t size,
+	struct error *err)
+{
+	AUTO_FREE char *path = NULL;
+	AUTO_JSON *report = NULL;
+	const json_t *profile, *request;
+	struct error why = ERROR_NONE;
+	int r = saved_read(name, &report, err);
+
+	if (r < 0)
+		return r;
+	path = path_of(name);
+	profile = json_object_get(report, "profile");
+	request = json_object_get(json_object_get(profile, "proposal"), "request");
+	if (json_is_null(request))
+		return error_set(err, -ENODATA,
+			"the profile '%s' proposes nothing: its run was not seen to use memory; "
+			"make it again (carve profile --save %s --replace -- COMMAND)",
+			name, name);
+	r = request_from_json(request, ret_request, &why);
+	if (r < 0)
+		return error_set(err, -EBADMSG, "%s: its request: %s", path, why.text);
+	text_copy(ret_product, size, json_text(profile, "product"));
+	return 0;
+}
+
+int saved_remove(const char *name, struct error *err)
+{
+	AUTO_FREE char *path = NULL;
+	int r = saved_name_check(name, err);
+
+	if (r < 0)
+		return r;
+	path = path_of(name);
+	if (unlink(path) == 0)
+		return 0;
+	return errno == ENOENT || errno == ENOTDIR
+		       ? say_missing(name, err)
+		       : error_set(err, -errno, "%s: %s", path, strerror(errno));
+}
+
+/* ---- all of them ---- */
+
+static const struct column columns[] = {
+	{ "NAME", false, false, false },
+	{ "ASKS FOR", false, false, false },
+	{ "MEASURED ON", false, true, true },
+	{ "SAVED", false, false, true },
+	{ "COMMAND", false, true, true },
+};
+
+static void add_row(struct table *table, const char *name)
+{
+	char asks[REQUEST_TEXT_MAX], ago[32];
+	struct error why = ERROR_NONE;
+	AUTO_JSON *report = NULL;
+	const json_t *profile;
+	struct request request;
+	char product[96];
+
+	table_row(table, PAINT_PLAIN);
+	table_cell(table, 0, "%s", name);
+	if (saved_request(name, &request, product, sizeof(product), &why) < 0) {
+		table_cell(table, 1, "nothing: %s",
+			why.code == -ENODATA ? "its memory was not seen" : "cannot be read");
+	} else {
+		table_cell(table, 1, "%s", request_text(&request, asks));
+		table_cell(table, 2, "%s", product);
+	}
+	if (saved_read(name, &report, NULL) < 0)
+		return;
+	profile = json_object_get(report, "profile");
+	table_cell(table, 3, "%s ago", age_text(json_number(profile, "saved"), ago));
+	table_cell(table, 4, "%s", json_text(profile, "command"));
+}
+
+static void print_json(const struct names *names)
+{
+	json_t *list = json_array();
+	AUTO_JSON *all = json_pack("{s:i, s:o}", "version", SAVED_VERSION, "profiles", list);
+
+	for (size_t i = 0; i < names->n; i++) {
+		AUTO_JSON *report = NULL;
+
+		if (saved_read(names->at[i], &report, NULL) == 0) {
+			json_t *profile = json_object_get(report, "profile");
+
+			json_object_set_new(profile, "name", json_string(names->at[i]));
+			json_array_append(list, profile);
+		}
+	}
+	json_dumpf(all, stdout, REPORT_JSON);
+	putchar('\n');
+}
+
+int saved_list(const struct invocation *invocation, struct error *err)
+{
+	struct terminal terminal = terminal_look(STDOUT_FILENO);
+	AUTO_TABLE table = table_new(columns, ARRAY_SIZE(columns));
+	struct names names = names_read();
+
+	if (said(invocation, "json")) {
+		print_json(&names);
+	} else if (said(invocation, "ids")) {
+		for (size_t i = 0; i < names.n; i++)
+			puts(names.at[i]);
+	} else if (!names.n) {
+		puts("No profile is saved yet: 'carve profile --save NAME -- COMMAND' makes one.");
+	} else {
+		for (size_t i = 0; i < names.n; i++)
+			add_row(&table, names.at[i]);
+		table_print(&table, &terminal, stdout);
+	}
+	names_done(&names);
+	return 0;
+}
+
+void saved_warn(const struct invocation *invocation, const char *product)
+{
+	struct terminal terminal = terminal_look(STDERR_FILENO);
+	const char *measured = invocation->like_product;
+	AUTO_BUF line = { 0 };
+
+	if (!*measured || !product || !*product || text_eq(product, measured))
+		return;
+	buf_addf(&line,
+		"carve: warning: '%s' was measured on %s and this is %s: its compute is not "
+		"comparable",
+		said_value(invocation, "like"), measured, product);
+	terminal_print_safe(&terminal, stderr, buf_text(&line));
+	fputc('\n', stderr);
+}
