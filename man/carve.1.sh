@@ -65,18 +65,21 @@ cat <<'END'
 	time, and may still.
 
 *125*
-	*run*: Carve failed, not the command.
+	*run*, *profile*: Carve failed, not the command. *profile*: the command was done, but there is no profile.
 
 *126*, *127*
-	*run*: the command cannot be run; there is no such command.
+	*run*, *profile*: the command cannot be run; there is no such command.
 
-*run* otherwise exits as its command does: with its status, or by the signal that ended it, which a shell
+*run* and *profile* otherwise exit as their command does: with its status, or by the signal that ended it, which a shell
 shows as 128 and the signal's number.
 
 # ENVIRONMENT
 
 _CARVE_SOCKET_
 	The daemon's socket; else _$CARVE_RUN_DIR/api.sock_, or _/run/carve/api.sock_.
+
+_XDG_DATA_HOME_
+	Saved profiles are in its _carve/profiles_; else in _~/.local/share/carve/profiles_.
 
 _NO_COLOR_
 	No colours, if it is set and not empty. There are none either where output is no terminal.

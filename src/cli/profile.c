@@ -278,7 +278,9 @@ int verb_profile(struct invocation *invocation, struct error *err)
 			invocation->command ? "the command" : "--remove");
 		return EXIT_USAGE;
 	}
-	if (is_list)
-		return saved_list(invocation, err) < 0 ? EXIT_FAILED : EXIT_DONE;
+	if (is_list) {
+		saved_list(invocation);
+		return EXIT_DONE;
+	}
 	return saved_remove(removed, err) < 0 ? EXIT_FAILED : EXIT_DONE;
 }

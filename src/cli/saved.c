@@ -6,9 +6,6 @@
 #include "base/io.h"
 #include "base/list.h"
 #include "base/text.h"
-#include "cli/node.h"
-#include "cli/table.h"
-#include "cli/verb.h"
 #include "client/json.h"
 
 #include <dirent.h>
@@ -19,11 +16,6 @@
 #include <unistd.h>
 
 #define ENDING ".json"
-
-struct names {
-	char **at;
-	size_t n, room;
-};
 
 static const char *home(void)
 {
@@ -74,11 +66,10 @@ static int compare(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* By name; none where there is no directory. */
-static struct names names_read(void)
+struct saved_names saved_names(void)
 {
 	AUTO_FREE char *dir = directory();
-	struct names names = { 0 };
+	struct saved_names names = { 0 };
 	DIR *stream = opendir(dir);
 	const struct dirent *entry;
 
@@ -100,7 +91,7 @@ static struct names names_read(void)
 	return names;
 }
 
-static void names_done(struct names *names)
+void saved_names_done(struct saved_names *names)
 {
 	for (size_t i = 0; i < names->n; i++)
 		free(names->at[i]);
@@ -109,7 +100,7 @@ static void names_done(struct names *names)
 
 static int say_missing(const char *name, struct error *err)
 {
-	struct names names = names_read();
+	struct saved_names names = saved_names();
 	const char *near = text_nearest(name, (const char *const *)names.at, names.n);
 	AUTO_BUF list = { 0 };
 
@@ -125,7 +116,7 @@ static int say_missing(const char *name, struct error *err)
 			"there is no profile '%s', and none at all: 'carve profile --save %s -- "
 			"COMMAND' makes it",
 			name, name);
-	names_done(&names);
+	saved_names_done(&names);
 	return -ENOENT;
 }
 
@@ -242,96 +233,4 @@ int saved_remove(const char *name, struct error *err)
 	return errno == ENOENT || errno == ENOTDIR
 		       ? say_missing(name, err)
 		       : error_set(err, -errno, "%s: %s", path, strerror(errno));
-}
-
-/* ---- all of them ---- */
-
-static const struct column columns[] = {
-	{ "NAME", false, false, false },
-	{ "ASKS FOR", false, false, false },
-	{ "MEASURED ON", false, true, true },
-	{ "SAVED", false, false, true },
-	{ "COMMAND", false, true, true },
-};
-
-static void add_row(struct table *table, const char *name)
-{
-	char asks[REQUEST_TEXT_MAX], ago[32];
-	struct error why = ERROR_NONE;
-	AUTO_JSON *report = NULL;
-	const json_t *profile;
-	struct request request;
-	char product[96];
-
-	table_row(table, PAINT_PLAIN);
-	table_cell(table, 0, "%s", name);
-	if (saved_request(name, &request, product, sizeof(product), &why) < 0) {
-		table_cell(table, 1, "nothing: %s",
-			why.code == -ENODATA ? "its memory was not seen" : "cannot be read");
-	} else {
-		table_cell(table, 1, "%s", request_text(&request, asks));
-		table_cell(table, 2, "%s", product);
-	}
-	if (saved_read(name, &report, NULL) < 0)
-		return;
-	profile = json_object_get(report, "profile");
-	table_cell(table, 3, "%s ago", age_text(json_number(profile, "saved"), ago));
-	table_cell(table, 4, "%s", json_text(profile, "command"));
-}
-
-static void print_json(const struct names *names)
-{
-	json_t *list = json_array();
-	AUTO_JSON *all = json_pack("{s:i, s:o}", "version", SAVED_VERSION, "profiles", list);
-
-	for (size_t i = 0; i < names->n; i++) {
-		AUTO_JSON *report = NULL;
-
-		if (saved_read(names->at[i], &report, NULL) == 0) {
-			json_t *profile = json_object_get(report, "profile");
-
-			json_object_set_new(profile, "name", json_string(names->at[i]));
-			json_array_append(list, profile);
-		}
-	}
-	json_dumpf(all, stdout, REPORT_JSON);
-	putchar('\n');
-}
-
-int saved_list(const struct invocation *invocation, struct error *err)
-{
-	struct terminal terminal = terminal_look(STDOUT_FILENO);
-	AUTO_TABLE table = table_new(columns, ARRAY_SIZE(columns));
-	struct names names = names_read();
-
-	if (said(invocation, "json")) {
-		print_json(&names);
-	} else if (said(invocation, "ids")) {
-		for (size_t i = 0; i < names.n; i++)
-			puts(names.at[i]);
-	} else if (!names.n) {
-		puts("No profile is saved yet: 'carve profile --save NAME -- COMMAND' makes one.");
-	} else {
-		for (size_t i = 0; i < names.n; i++)
-			add_row(&table, names.at[i]);
-		table_print(&table, &terminal, stdout);
-	}
-	names_done(&names);
-	return 0;
-}
-
-void saved_warn(const struct invocation *invocation, const char *product)
-{
-	struct terminal terminal = terminal_look(STDERR_FILENO);
-	const char *measured = invocation->like_product;
-	AUTO_BUF line = { 0 };
-
-	if (!*measured || !product || !*product || text_eq(product, measured))
-		return;
-	buf_addf(&line,
-		"carve: warning: '%s' was measured on %s and this is %s: its compute is not "
-		"comparable",
-		said_value(invocation, "like"), measured, product);
-	terminal_print_safe(&terminal, stderr, buf_text(&line));
-	fputc('\n', stderr);
 }

@@ -31,9 +31,17 @@ int saved_read(const char *name, json_t **ret_report, struct error *err);
 int saved_request(const char *name, struct request *ret_request, char *ret_product, size_t size,
 	struct error *err);
 
+/* The names of all, in order; none where there is no directory. */
+struct saved_names {
+	char **at;
+	size_t n, room;
+};
+struct saved_names saved_names(void);
+void saved_names_done(struct saved_names *names);
+
 int saved_remove(const char *name, struct error *err);
 /* All of them, as a table, or their names alone; as JSON {"version":1,"profiles":[...]}. */
-int saved_list(const struct invocation *invocation, struct error *err);
+void saved_list(const struct invocation *invocation);
 
 /* Says in one line on standard error that what `--like` names was measured on another product; NULL
  * or "": it is not known which this one is. */

@@ -67,8 +67,8 @@ struct usage_runs {
 
 struct usage_series {
 	uint64_t seen_ns, n_readings; /* 0: never seen */
-	double sum;	  /* value times seconds */
-	double peak;	  /* of one reading */
+	double sum;		      /* value times seconds */
+	double peak;		      /* of one reading */
 	uint64_t step_ns[USAGE_STEPS];
 	struct usage_runs busy, idle; /* those that have ended */
 	bool is_busy;

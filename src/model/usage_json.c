@@ -35,10 +35,10 @@ static json_t *series_to_json(const struct usage_series *series, enum usage_kind
 		json_decref(steps);
 		return json_pack("{s:b, s:o}", "seen", 0, "why", text_or_null(series->why_not));
 	}
-	json = json_pack("{s:b, s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "seen", 1, "readings", (json_int_t)series->n_readings, "seconds",
-		seconds(series->seen_ns), "mean", rounded(usage_mean(series)), "peak",
-		rounded(series->peak), "duty", rounded(usage_duty(series)), "busy",
-		runs_to_json(usage_busy_runs(series)), "idle",
+	json = json_pack("{s:b, s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "seen", 1, "readings",
+		(json_int_t)series->n_readings, "seconds", seconds(series->seen_ns), "mean",
+		rounded(usage_mean(series)), "peak", rounded(series->peak), "duty",
+		rounded(usage_duty(series)), "busy", runs_to_json(usage_busy_runs(series)), "idle",
 		runs_to_json(usage_idle_runs(series)));
 	for (unsigned i = 0; i < USAGE_STEPS; i++)
 		json_array_append_new(steps, seconds(series->step_ns[i]));

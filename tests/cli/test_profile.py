@@ -288,7 +288,7 @@ def claim_a_name_that_is_not_there_names_the_nearest_or_all(t):
     contains(r.stderr, "none at all: 'carve profile --save train")
     save(t)
     save(t, "other")
-    contains(t.carve("run", "--like", "trian", "true").stderr, "did you mean 'train'?")
+    contains(t.carve("run", "--like", "trayn", "true").stderr, "did you mean 'train'?")
     contains(t.carve("lease", "--like", "zzzzzzz", "--name", "n").stderr, "there are: other, train")
     r = t.carve("run", "--like", "../train", "true")
     same(r.returncode, 64)
