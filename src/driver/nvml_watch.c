@@ -125,7 +125,7 @@ static int read_memory(struct nvml_watch *watch, struct usage_sample *sample, st
 	if (watch->gi != NVML_NO_INSTANCE)
 		code = nvml_mig_device(watch->gpu, watch->gi, watch->ci, &device);
 	if (code == NVML_ERROR_NOT_FOUND)
-		return error_set(err, -ENODEV, "the instance is not there any more");
+		return error_set(err, -ESTALE, "the instance is not there any more");
 	if (watch->is_shared)
 		return 0;
 	if (code == NVML_SUCCESS)

@@ -159,7 +159,7 @@ TEST(a_job_in_a_mig_instance_is_seen_without_its_neighbours)
 	}
 	watch[0].id = 9;
 	watch[0].gi = 13;
-	CHECK_EQ(look(&child, &watch[0]), -ENODEV);
+	CHECK_EQ(look(&child, &watch[0]), -ESTALE);
 	CHECK(answer.text[0]);
 	for (unsigned i = 0; i < 2; i++)
 		let_go(pid[i]);
