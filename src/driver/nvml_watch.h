@@ -27,8 +27,7 @@ struct nvml_watch *nvml_watch_free(struct nvml_watch *watch); /* NULL */
 /*
  * What was in use since the last call, or since the watch was made. The pids are the job's; they
  * matter where the share is shared. Takes some milliseconds, and 20 more where PCIe is measured by
- * the old counters. -ESTALE where its instance is gone; errors of
- * nvml.h.
+ * the old counters. -ESTALE where its instance is gone; errors of nvml.h.
  */
 int nvml_watch_sample(struct nvml_watch *watch, const int32_t *pids, unsigned n_pids,
 	struct usage_sample *ret_sample, struct error *err);
