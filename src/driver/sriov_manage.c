@@ -38,7 +38,7 @@ struct order {
 };
 
 /* In the child: its exit status. */
-static int run(const void *context, struct buf *output)
+static int run(const void *context, struct buf *output, struct error *err)
 {
 	const struct order *order = context;
 	const char *argv[] = { "sriov-manage", order->deed, order->pci, NULL };

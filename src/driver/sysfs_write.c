@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * us --fork--> a go-between --fork--> the child, which is nobody's and need not be waited for
- *   '<------------ pipe: result, output -----'
+ *   '<---- pipe: result, sentence, output ---'
+ *   '<---- shared page: what it is writing --'
  *
  * The child may outlive us, our worker and the daemon. The lock that it has is how a later one
- * finds it: flock(2) ends with the process, however that ends.
+ * finds it: flock(2) ends with the process, however that ends. It sees by the pipe that nobody
+ * waits any more, and then ends before its next write: what is late is one write, never the rest.
  */
 #include "driver/sysfs_write.h"
 
@@ -21,6 +23,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
@@ -32,7 +35,16 @@ enum { CHILD_PIPE = 3, OUTPUT_MAX = 4096 };
 struct answer {
 	int result;
 	int is_ours; /* nothing was done */
+	struct error err;
 };
+
+/* What the child is writing, for us to say where it does not come back; "" nothing. */
+struct note {
+	char doing[400];
+};
+
+/* Set in the child only. */
+static struct note *child_note;
 
 static int open_device(const char *pci)
 {
@@ -66,14 +78,18 @@ int sysfs_pending(const char *pci, int32_t *ret_pid)
 	return 0;
 }
 
-static void child_main(const char *pci, sysfs_work work, const void *context, int to)
+static void child_main(
+	const char *pci, sysfs_work work, const void *context, struct note *note, int to)
 {
 	struct answer answer = { 0 };
 	AUTO_BUF output = { 0 };
 	int lock;
 
+	child_note = note;
 	setsid();
 	dup2(to, CHILD_PIPE);
+	/* what it runs is not waited for */
+	fcntl(CHILD_PIPE, F_SETFD, FD_CLOEXEC);
 	close_from(CHILD_PIPE + 1);
 	lock = open_device(pci);
 	answer.is_ours = 1;
@@ -83,7 +99,7 @@ static void child_main(const char *pci, sysfs_work work, const void *context, in
 		answer.result = errno == EWOULDBLOCK ? -EALREADY : -errno;
 	else {
 		answer.is_ours = 0;
-		answer.result = work(context, &output);
+		answer.result = work(context, &output, &answer.err);
 	}
 	/* the next one may begin when we are read: not before */
 	if (lock >= 0)
@@ -95,7 +111,8 @@ static void child_main(const char *pci, sysfs_work work, const void *context, in
 }
 
 /* The read end of the child's pipe. */
-static int start(const char *pci, sysfs_work work, const void *context, struct error *err)
+static int start(
+	const char *pci, sysfs_work work, const void *context, struct note *note, struct error *err)
 {
 	int fds[2], status;
 	pid_t between;
@@ -114,7 +131,7 @@ static int start(const char *pci, sysfs_work work, const void *context, struct e
 		pid_t child = fork();
 
 		if (child == 0)
-			child_main(pci, work, context, fds[1]);
+			child_main(pci, work, context, note, fds[1]);
 		_exit(child < 0);
 	}
 	close(fds[1]);
@@ -164,57 +181,119 @@ static int refuse(const char *pci, int code, struct error *err)
 		"an earlier change of the virtual functions of %s was under way: try again", pci);
 }
 
-int sysfs_run(const char *pci, const char *what, sysfs_work work, const void *context,
-	uint64_t deadline_ns, struct buf *output, struct error *err)
+static int wait_for(int fd, const char *what, const struct note *note, uint64_t deadline_ns,
+	struct buf *ret_said, struct error *err)
 {
-	AUTO_CLOSE int fd = start(pci, work, context, err);
+	char text[DURATION_TEXT_MAX];
+
+	if (read_until(fd, now_ns() + deadline_ns, ret_said))
+		return ret_said->length < sizeof(struct answer)
+			       ? error_set(err, -EIO, "a process was killed while %s",
+					 note->doing[0] ? note->doing : what)
+			       : 0;
+	return error_set(err, -ETIMEDOUT,
+		"the kernel has not come back within %s while %s: it goes on waiting, mostly for a "
+		"virtual machine that has one open; it is done when that ends",
+		duration_text(deadline_ns, text), note->doing[0] ? note->doing : what);
+}
+
+static int run(const char *pci, const char *what, sysfs_work work, const void *context,
+	struct note *note, uint64_t deadline_ns, struct buf *output, struct error *err)
+{
+	AUTO_CLOSE int fd = start(pci, work, context, note, err);
 	AUTO_BUF said = { 0 };
 	struct answer answer;
-	char text[DURATION_TEXT_MAX];
+	int r;
 
 	if (fd < 0)
 		return fd;
-	if (!read_until(fd, now_ns() + deadline_ns, &said))
-		return error_set(err, -ETIMEDOUT,
-			"the kernel has not come back within %s while %s: it goes on waiting, "
-			"mostly for a virtual machine that has one open; it is done when that ends",
-			duration_text(deadline_ns, text), what);
-	if (said.length < sizeof(answer))
-		return error_set(err, -EIO, "a process was killed while %s", what);
+	r = wait_for(fd, what, note, deadline_ns, &said, err);
+	if (r < 0)
+		return r;
 	memcpy(&answer, said.text, sizeof(answer));
 	if (answer.is_ours)
 		return refuse(pci, answer.result, err);
 	if (output)
 		buf_add_n(output, said.text + sizeof(answer), said.length - sizeof(answer));
-	return answer.result;
+	return answer.result < 0 ? error_set(err, answer.result, "%s", answer.err.text)
+				 : answer.result;
+}
+
+int sysfs_run(const char *pci, const char *what, sysfs_work work, const void *context,
+	uint64_t deadline_ns, struct buf *output, struct error *err)
+{
+	struct note *note = mmap(
+		NULL, sizeof(*note), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	int r;
+
+	if (note == MAP_FAILED)
+		return error_set(err, -errno, "no memory to share with a process: %m");
+	r = run(pci, what, work, context, note, deadline_ns, output, err);
+	munmap(note, sizeof(*note));
+	return r;
+}
+
+/* ---- a write ---- */
+
+static void end_if_abandoned(void)
+{
+	struct pollfd p = { .fd = CHILD_PIPE };
+
+	if (poll(&p, 1, 0) == 1 && (p.revents & POLLERR))
+		_exit(EXIT_SUCCESS);
+}
+
+static int write_now(const char *path, const char *text, struct error *err)
+{
+	AUTO_CLOSE int fd = root_openat(path, O_WRONLY);
+	int r = fd < 0 ? fd : 0;
+
+	/* One write is one order: to go on where it took less would be another */
+	if (r == 0 && write(fd, text, strlen(text)) < 0)
+		r = -errno;
+	if (r == 0)
+		return 0;
+	errno = -r;
+	return error_set(
+		err, r, "cannot write '%.*s' to %s: %m", (int)strcspn(text, "\n"), text, path);
+}
+
+/* "'0' is written to /sys/...": where it is an end of line alone, of the empty word. */
+static void what_is_written(const char *path, const char *text, char *ret_what, size_t size)
+{
+	snprintf(ret_what, size, "'%.*s' is written to %s", (int)strcspn(text, "\n"), text, path);
+}
+
+static int write_in_child(const char *path, const char *text, struct error *err)
+{
+	int r;
+
+	end_if_abandoned();
+	what_is_written(path, text, child_note->doing, sizeof(child_note->doing));
+	r = write_now(path, text, err);
+	child_note->doing[0] = '\0';
+	return r;
 }
 
 struct writing {
 	const char *path, *text;
 };
 
-static int write_one(const void *context, struct buf *output)
+static int write_one(const void *context, struct buf *output, struct error *err)
 {
 	const struct writing *writing = context;
-	AUTO_CLOSE int fd = root_openat(writing->path, O_WRONLY);
-	size_t length = strlen(writing->text);
 
-	if (fd < 0)
-		return fd;
-	/* One write is one order: to go on where it took less would be another */
-	return write(fd, writing->text, length) < 0 ? -errno : 0;
+	return write_in_child(writing->path, writing->text, err);
 }
 
 int sysfs_write(const char *pci, const char *path, const char *text, uint64_t deadline_ns,
 	struct error *err)
 {
 	const struct writing writing = { path, text };
-	AUTO_FREE char *what = must_asprintf("'%s' is written to %s", text, path);
-	int r = sysfs_run(pci, what, write_one, &writing, deadline_ns, NULL, err);
+	char what[sizeof(child_note->doing)];
 
-	if (r < 0 && r != -ETIMEDOUT && r != -EALREADY) {
-		errno = -r;
-		error_set(err, r, "cannot write '%s' to %s: %m", text, path);
-	}
-	return r;
+	if (child_note)
+		return write_in_child(path, text, err);
+	what_is_written(path, text, what, sizeof(what));
+	return sysfs_run(pci, what, write_one, &writing, deadline_ns, NULL, err);
 }

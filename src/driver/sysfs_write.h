@@ -16,19 +16,21 @@ struct buf;
 struct error;
 
 /*
- * Runs `work` in a child that has none of our descriptors: what it returns, and in `output` (may be
- * NULL) what it added to its own. `pci` is the device that it is about, `what` says it for people
- * ("the number of VFs of 0000:41:00.0 is changed"). -ETIMEDOUT with the sentence where it has not
- * come back in time (it goes on); -EALREADY where an earlier one has not; other negative errnos of
- * ours have their sentence too, those of `work` have none.
+ * Runs `work` in a child that has none of our descriptors: what it returns, its sentence where that
+ * is negative, and in `output` (may be NULL) what it added to its own. It may write as often as it
+ * likes (sysfs_write), all before the one deadline, and read back what it wrote. `pci` is the
+ * device that it is about, `what` says it for people ("the number of VFs of 0000:41:00.0 is
+ * changed"). -ETIMEDOUT where it has not come back in time, with the write that it is in: that one
+ * goes on, the child begins no other. -EALREADY where an earlier child has not come back.
  */
-typedef int (*sysfs_work)(const void *context, struct buf *output);
+typedef int (*sysfs_work)(const void *context, struct buf *output, struct error *err);
 int sysfs_run(const char *pci, const char *what, sysfs_work work, const void *context,
 	uint64_t deadline_ns, struct buf *output, struct error *err);
 
 /*
- * Writes the text to a file below the system root in such a child: 0, or exactly the errno with
- * which it could not be opened or written, and -ETIMEDOUT and -EALREADY as above.
+ * Writes the text to a file below the system root: by itself within such a child, else in one of
+ * its own with the deadline. 0, or exactly the errno with which it could not be opened or written,
+ * and -ETIMEDOUT and -EALREADY as above.
  */
 int sysfs_write(const char *pci, const char *path, const char *text, uint64_t deadline_ns,
 	struct error *err);

@@ -75,7 +75,7 @@ static int explain_none(const struct vf *vf, struct error *err)
 		return error_set(
 			err, -EBUSY, "%s went to driver %s, not to vfio-pci", vf->pci, now);
 	/* the kernel's own answer is in its log only */
-	return vf_say_why(VF_BIND, vf->group < 0 ? -EINVAL : -ENODEV, vf->pci, NULL, err);
+	return vf_say_why(VF_BIND, vf_group(vf->pci) < 0 ? -EINVAL : -ENODEV, vf->pci, NULL, err);
 }
 
 int vf_bind_vfio(const struct vf_pf *pf, const struct vf *vf, struct error *err)

@@ -18,26 +18,78 @@ static char *path_of(const char *pci, const char *file)
 	return must_asprintf("/sys/bus/pci/devices/%s/%s", pci, file);
 }
 
-/* The directory of all devices, kept open: one look reads hundreds of files below it. */
-static int devices(void)
-{
-	static char of[PATH_MAX];
-	static int fd = -1;
+/*
+ * One look reads hundreds of files of a hundred devices, each of which is a link to follow. The
+ * directory of all of them stays open; within a look those of the devices, too.
+ */
+static struct {
+	pid_t of; /* a child has had our descriptors closed */
+	char root[PATH_MAX];
+	int all;
+	bool keeps;
+	unsigned n;
+	struct {
+		char pci[PCI_ADDRESS_MAX];
+		int fd;
+	} device[VFS_MAX + 1];
+} dirs = { .all = -1 };
 
-	if (fd >= 0 && text_eq(of, root_path()))
-		return fd;
-	if (fd >= 0)
-		close(fd);
-	text_copy(of, sizeof(of), root_path());
-	fd = root_openat("/sys/bus/pci/devices", O_RDONLY | O_DIRECTORY);
-	return fd;
+static int all_devices(void)
+{
+	if (dirs.of != getpid()) {
+		dirs.of = getpid();
+		dirs.all = -1;
+		dirs.n = 0;
+	}
+	if (dirs.all >= 0 && text_eq(dirs.root, root_path()))
+		return dirs.all;
+	if (dirs.all >= 0)
+		close(dirs.all);
+	text_copy(dirs.root, sizeof(dirs.root), root_path());
+	dirs.all = root_openat("/sys/bus/pci/devices", O_RDONLY | O_DIRECTORY);
+	return dirs.all;
+}
+
+void vf_dirs_keep(void)
+{
+	dirs.keeps = true;
+}
+
+void vf_dirs_let_go(void)
+{
+	all_devices();
+	while (dirs.n > 0)
+		close(dirs.device[--dirs.n].fd);
+	dirs.keeps = false;
+}
+
+enum { NAME_MAX_HERE = 160 };
+
+/* The device's own, or that of all devices: the path of its file is below what is returned. */
+static int dir_of(const char *pci, const char *name, char ret_path[NAME_MAX_HERE])
+{
+	int all = all_devices(), fd = -1;
+
+	for (unsigned i = 0; i < dirs.n && fd < 0; i++)
+		if (text_eq(dirs.device[i].pci, pci))
+			fd = dirs.device[i].fd;
+	if (fd < 0 && dirs.keeps && dirs.n < ARRAY_SIZE(dirs.device)) {
+		fd = openat(all, pci, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		if (fd >= 0) {
+			dirs.device[dirs.n].fd = fd;
+			text_copy(dirs.device[dirs.n++].pci, PCI_ADDRESS_MAX, pci);
+		}
+	}
+	snprintf(ret_path, NAME_MAX_HERE, "%s%s%s", fd < 0 ? pci : "", fd < 0 ? "/" : "", name);
+	return fd < 0 ? all : fd;
 }
 
 int vf_link(const char *pci, const char *name, char *ret_text, size_t size)
 {
-	AUTO_FREE char *path = must_asprintf("%s/%s", pci, name);
+	char path[NAME_MAX_HERE];
+	int dir = dir_of(pci, name, path);
 	char target[PATH_MAX];
-	ssize_t n = readlinkat(devices(), path, target, sizeof(target) - 1);
+	ssize_t n = readlinkat(dir, path, target, sizeof(target) - 1);
 	const char *last;
 
 	if (n < 0)
@@ -49,18 +101,20 @@ int vf_link(const char *pci, const char *name, char *ret_text, size_t size)
 
 int vf_read(const char *pci, const char *file, char *ret_text, size_t size)
 {
-	enum { FILE_MAX = 1 << 16 };
-	AUTO_FREE char *path = must_asprintf("%s/%s", pci, file);
-	AUTO_FREE char *text = NULL;
-	int r = read_file_at(devices(), path, FILE_MAX, &text, NULL);
-	size_t length;
+	enum { ATTRIBUTE_MAX = 4096 };
+	char path[NAME_MAX_HERE], text[ATTRIBUTE_MAX + 1];
+	int dir = dir_of(pci, file, path);
+	AUTO_CLOSE int fd = openat(dir, path, O_RDONLY | O_CLOEXEC);
+	/* the kernel gives an attribute in one piece */
+	ssize_t n = fd < 0 ? -1 : read(fd, text, ATTRIBUTE_MAX);
 
-	if (r < 0)
-		return r;
-	length = strcspn(text, "\n");
-	while (length > 0 && text[length - 1] == ' ')
-		length--;
-	text[length] = '\0';
+	if (n < 0)
+		return -errno;
+	text[n] = '\0';
+	n = (ssize_t)strcspn(text, "\n");
+	while (n > 0 && text[n - 1] == ' ')
+		n--;
+	text[n] = '\0';
 	return text_copy(ret_text, size, text);
 }
 
@@ -74,10 +128,11 @@ int vf_read_number(const char *pci, const char *file, uint64_t *ret_value)
 
 bool vf_has(const char *pci, const char *file)
 {
-	AUTO_FREE char *path = must_asprintf("%s/%s", pci, file);
+	char path[NAME_MAX_HERE];
+	int dir = dir_of(pci, file, path);
 	struct stat st;
 
-	return fstatat(devices(), path, &st, AT_SYMLINK_NOFOLLOW) == 0;
+	return fstatat(dir, path, &st, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
 void vf_driver(const char *pci, char *ret_name, size_t size)

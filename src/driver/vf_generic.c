@@ -4,8 +4,10 @@
  * are turned on without drivers of their own (sriov_drivers_autoprobe), so that no driver of the
  * host touches what a virtual machine is to have.
  */
+#include "base/cleanup.h"
 #include "base/error.h"
 #include "base/text.h"
+#include "driver/sysfs_write.h"
 #include "driver/vf_kind.h"
 
 #include <stdio.h>
@@ -43,9 +45,33 @@ static void look(const struct vf_pf *pf, struct gpu_seen *seen)
 	}
 }
 
+struct counting {
+	const struct vf_pf *pf;
+	uint32_t n;
+};
+
+/* A kernel without sriov_drivers_autoprobe gives them drivers, which are taken from them one by
+ * one. */
+static int write_count(const void *context, struct buf *output, struct error *err)
+{
+	const struct counting *counting = context;
+	const char *pci = counting->pf->pci;
+	char text[16], autoprobe[16] = "1";
+	int r;
+
+	vf_read(pci, "sriov_drivers_autoprobe", autoprobe, sizeof(autoprobe));
+	vf_write(pci, pci, "sriov_drivers_autoprobe", counting->n ? "0" : "1", NULL);
+	snprintf(text, sizeof(text), "%u", counting->n);
+	r = vf_write(pci, pci, "sriov_numvfs", text, err);
+	if (r < 0)
+		vf_write(pci, pci, "sriov_drivers_autoprobe", autoprobe, NULL);
+	return r;
+}
+
 static int count(const struct vf_pf *pf, uint32_t n, struct error *err)
 {
-	char text[16], autoprobe[16] = "1";
+	AUTO_FREE char *what =
+		must_asprintf("the number of virtual functions of %s is changed", pf->pci);
 	int r;
 
 	if (strstr(pf->facts->vf.pf_driver, "vfio"))
@@ -53,15 +79,8 @@ static int count(const struct vf_pf *pf, uint32_t n, struct error *err)
 			"%s is itself with %s, for a virtual machine to have as a whole: give it "
 			"back to its own driver first",
 			pf->pci, pf->facts->vf.pf_driver);
-	/* a kernel without it gives them drivers, which are taken from them one by one */
-	vf_read(pf->pci, "sriov_drivers_autoprobe", autoprobe, sizeof(autoprobe));
-	r = vf_write(pf->pci, pf->pci, "sriov_drivers_autoprobe", n ? "0" : "1", err);
-	if (r == -ETIMEDOUT || r == -EALREADY)
-		return vf_say_why(VF_TURN_ON, r, pf->pci, NULL, err);
-	snprintf(text, sizeof(text), "%u", n);
-	r = vf_write(pf->pci, pf->pci, "sriov_numvfs", text, err);
-	if (r < 0 && r != -ETIMEDOUT && r != -EALREADY)
-		vf_write(pf->pci, pf->pci, "sriov_drivers_autoprobe", autoprobe, NULL);
+	r = sysfs_run(
+		pf->pci, what, write_count, &(struct counting){ pf, n }, VF_DEADLINE_NS, NULL, err);
 	return r < 0 ? vf_say_why(n ? VF_TURN_ON : VF_TURN_OFF, r, pf->pci, NULL, err) : 0;
 }
 

@@ -20,10 +20,14 @@ static bool is_viable(const struct vf *vf)
 	return true;
 }
 
-void vf_find_groups(struct vfs_seen *vfs)
+int vf_group(const char *pci)
 {
-	for (uint32_t i = 0; i < vfs->n; i++)
-		vfs->vf[i].group = iommu_group(vfs->vf[i].pci);
+	uint32_t group;
+	char text[16];
+
+	return vf_link(pci, "iommu_group", text, sizeof(text)) < 0 || parse_u32(text, &group) < 0
+		       ? -1
+		       : (int)group;
 }
 
 void vf_find_neighbours(struct vfs_seen *vfs)

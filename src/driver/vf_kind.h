@@ -29,26 +29,39 @@ struct vf_kind_ops {
 	/* The types, and what else the kind can; the capability is YES before. */
 	void (*facts)(
 		const struct vf_pf *pf, struct vf_facts *facts, struct capability *ret_capability);
-	/* The setups of the VFs, whose number, address, driver and group are filled. */
+	/* The setups of the VFs, whose number, address, driver and group are filled: of some of
+	 * them, but where it `looks_at_all`. */
 	void (*look)(const struct vf_pf *pf, struct gpu_seen *seen);
+	bool looks_at_all;
+	/* What could be made now (vfs_add_creatable), after a look at all. */
+	void (*offers)(const struct vf_pf *pf, struct vfs_seen *vfs);
 	/* From none to n or from n to none; nothing is held. Reads nothing back: the caller does.
 	 */
 	int (*count)(const struct vf_pf *pf, uint32_t n, struct error *err);
 	int (*mix)(const struct vf_pf *pf, bool is_mixed, struct error *err);
-	/* One VF that nobody holds from what it is to what it is to be, read back. A failure
-	 * leaves it as it was, or free (-ENOTRECOVERABLE: neither). */
+	/* One VF that nobody holds from what it is to what it is to be, read back: in a child
+	 * (sysfs_run), where no library can be called. A failure leaves it as it was, or free
+	 * (-ENOTRECOVERABLE: neither). */
 	int (*set)(const struct vf_pf *pf, const struct vf *vf, const struct vf_setup *setup,
+		struct error *err);
+	/* That one which was set is what was meant in all that only a library tells; it is taken
+	 * back otherwise. */
+	int (*check)(const struct vf_pf *pf, const struct vf *vf, const struct vf_setup *setup,
 		struct error *err);
 };
 extern const struct vf_kind_ops vf_generic, vf_nvidia, vf_nvidia_mdev, vf_xe, vf_i915, vf_gim;
 const struct vf_kind_ops *vf_ops(enum vf_kind kind);
 
-/* As vf_look(), but for what a step has no use for: neighbours in groups, and other tools' claims.
- */
-void vf_look_itself(const struct vf_pf *pf, struct gpu_seen *seen);
+/* As vf_look(), of the VFs of a mask, and without what a step has no use for: neighbours in groups,
+ * other tools' claims, who has them open (vf_find_users) and what else could be made. */
+void vf_look_some(const struct vf_pf *pf, uint64_t mask, struct gpu_seen *seen);
 
 /* ---- files of PCI devices (vf_files.c) ---- */
 
+/* From the one to the other the directories of the devices that are read stay open: for as long as
+ * no VF comes or goes by us. */
+void vf_dirs_keep(void);
+void vf_dirs_let_go(void);
 /* The last component of what a link in the device's directory points to; -ENOENT. */
 int vf_link(const char *pci, const char *name, char *ret_text, size_t size);
 /* The driver that it has; "" none. */
@@ -57,8 +70,7 @@ void vf_driver(const char *pci, char *ret_name, size_t size);
 int vf_read(const char *pci, const char *file, char *ret_text, size_t size);
 int vf_read_number(const char *pci, const char *file, uint64_t *ret_value);
 bool vf_has(const char *pci, const char *file);
-/* Writes to one of its files in a child, with the deadline, on behalf of the GPU: exactly the
- * errno; the sentence is set where the child did not come back. */
+/* Writes to one of its files (sysfs_write), with the deadline, on behalf of the GPU. */
 int vf_write(
 	const char *pf, const char *pci, const char *file, const char *text, struct error *err);
 /* How many VFs are on: by their links, since reading sriov_numvfs waits for whoever changes it. */
@@ -82,8 +94,8 @@ int vf_unbind_vfio(const struct vf_pf *pf, const struct vf *vf, struct error *er
 
 /* Fills user and vm of all of them. */
 void vf_find_users(struct vfs_seen *vfs);
-/* Fills group. */
-void vf_find_groups(struct vfs_seen *vfs);
+/* Its IOMMU group; -1: none. */
+int vf_group(const char *pci);
 /* Fills is_viable, by those that share their groups. */
 void vf_find_neighbours(struct vfs_seen *vfs);
 /* Fills owner. */

@@ -108,46 +108,55 @@ static void find_claims(const char *pci, uint32_t total, struct vfs_seen *vfs)
 		vfs->claimed |= (uint64_t)(later->vf[i].owner[0] != '\0') << i;
 }
 
-static void look_at(const struct vf_pf *pf, struct gpu_seen *seen, bool with_others)
+static void find(const struct vf_pf *pf, uint64_t mask, struct vfs_seen *vfs)
 {
-	struct vfs_seen *vfs = &seen->vfs;
-	void (*look)(const struct vf_pf *, struct gpu_seen *) = vf_ops(pf->facts->vf.kind)->look;
-	uint32_t n = vf_count(pf->pci);
-
-	vfs->count = n;
-	for (uint32_t i = 0; i < n && i < VFS_MAX; i++) {
+	vfs->count = vf_count(pf->pci);
+	for (uint32_t i = 0; i < vfs->count && i < VFS_MAX; i++) {
 		struct vf *vf = &vfs->vf[vfs->n];
 
-		*vf = (struct vf){
-			.number = i, .group = -1, .placement = UINT32_MAX, .gi = UINT32_MAX
-		};
+		if (!(mask >> i & 1))
+			continue;
+		*vf = (struct vf){ .number = i, .placement = UINT32_MAX, .gi = UINT32_MAX };
 		/* one that goes while we look has gone */
 		if (vf_address(pf->pci, i, vf->pci) < 0)
 			break;
 		vf_driver(vf->pci, vf->driver, sizeof(vf->driver));
+		vf->group = vf_group(vf->pci);
 		vfs->n++;
 	}
-	vf_find_groups(vfs);
-	if (with_others)
-		vf_find_neighbours(vfs);
-	if (look)
-		look(pf, seen);
-	if (vfs->n)
-		vf_find_users(vfs);
-	if (vfs->n && with_others)
-		vf_find_owners(vfs);
-	else if (with_others)
-		find_claims(pf->pci, pf->facts->vf.total, vfs);
 }
 
 int vf_look(const char *pci, struct nvml_gpu *nvml, const struct gpu_facts *facts,
 	struct gpu_seen *seen, struct error *err)
 {
-	look_at(&(struct vf_pf){ pci, nvml, facts }, seen, true);
+	const struct vf_kind_ops *ops = vf_ops(facts->vf.kind);
+	const struct vf_pf pf = { pci, nvml, facts };
+	struct vfs_seen *vfs = &seen->vfs;
+
+	vf_dirs_keep();
+	find(&pf, UINT64_MAX, vfs);
+	vf_find_neighbours(vfs);
+	if (ops->look)
+		ops->look(&pf, seen);
+	if (ops->offers)
+		ops->offers(&pf, vfs);
+	vf_find_users(vfs);
+	if (vfs->n)
+		vf_find_owners(vfs);
+	else
+		find_claims(pci, facts->vf.total, vfs);
+	vf_dirs_let_go();
 	return 0;
 }
 
-void vf_look_itself(const struct vf_pf *pf, struct gpu_seen *seen)
+void vf_look_some(const struct vf_pf *pf, uint64_t mask, struct gpu_seen *seen)
 {
-	look_at(pf, seen, false);
+	const struct vf_kind_ops *ops = vf_ops(pf->facts->vf.kind);
+
+	memset(&seen->vfs, 0, sizeof(seen->vfs));
+	vf_dirs_keep();
+	find(pf, ops->looks_at_all ? UINT64_MAX : mask, &seen->vfs);
+	if (ops->look)
+		ops->look(pf, seen);
+	vf_dirs_let_go();
 }

@@ -172,7 +172,7 @@ static void look_vgpu(const struct vf_pf *pf, struct vf *vf)
 }
 
 /* What can be made is told by a VF that is free, and is the same on all of them. */
-static void look_creatable(struct vfs_seen *vfs)
+static void offers(const struct vf_pf *pf, struct vfs_seen *vfs)
 {
 	AUTO_FREE char *text = NULL;
 	const char *name;
@@ -196,7 +196,6 @@ static void look(const struct vf_pf *pf, struct gpu_seen *seen)
 		nvml_vgpu_mixed(pf->nvml, &seen->vfs.is_mixed, NULL);
 	for (uint32_t i = 0; i < seen->vfs.n; i++)
 		look_vgpu(pf, &seen->vfs.vf[i]);
-	look_creatable(&seen->vfs);
 }
 
 /* ---- steps ---- */
@@ -258,13 +257,16 @@ static int write_type(const struct vf_pf *pf, const struct vf *vf, uint32_t type
 }
 
 /* The driver chooses where a vGPU backed by MIG lies. */
-static int check_place(const struct vf_pf *pf, const struct vf *vf, const struct vf_setup *setup,
+static int check(const struct vf_pf *pf, const struct vf *vf, const struct vf_setup *setup,
 	struct error *err)
 {
+	int t = setup->type ? vf_type_find_id(&pf->facts->vf, setup->type) : -1;
 	struct vf now = *vf;
 
+	if (!pf->nvml || t < 0 || !vf_type_is_mig(&pf->facts->vf.type[t]))
+		return 0;
 	look_vgpu(pf, &now);
-	if (now.gi == UINT32_MAX || !pf->nvml || now.setup.start == setup->start)
+	if (now.gi == UINT32_MAX || now.setup.start == setup->start)
 		return 0;
 	return error_set(err, -ENOSPC,
 		"NVIDIA's driver put the vGPU on %s into the GPU instance at slot %u, not %u: the "
@@ -287,8 +289,6 @@ static int set(const struct vf_pf *pf, const struct vf *vf, const struct vf_setu
 	if (r < 0 || !setup->type)
 		return r;
 	r = write_type(pf, vf, setup->type, err);
-	if (r == 0)
-		r = check_place(pf, vf, setup, err);
 	if (r == 0 || r == -ETIMEDOUT)
 		return r;
 	/* nothing half made, and what was there before is there again */
@@ -302,7 +302,9 @@ const struct vf_kind_ops vf_nvidia = {
 	.is = vf_is_nvidia,
 	.facts = facts,
 	.look = look,
+	.offers = offers,
 	.count = vf_sriov_manage,
 	.mix = mix,
 	.set = set,
+	.check = check,
 };

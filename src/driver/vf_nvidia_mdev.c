@@ -103,32 +103,29 @@ static void look_one(struct vf *vf)
 	}
 }
 
-static void look_creatable(const struct vf_pf *pf, struct vfs_seen *vfs, const struct vf *vf)
+static void look(const struct vf_pf *pf, struct gpu_seen *seen)
 {
-	for (uint32_t t = 0; t < pf->facts->vf.n_types; t++) {
+	for (uint32_t i = 0; i < seen->vfs.n; i++)
+		look_one(&seen->vfs.vf[i]);
+}
+
+/* A VF that is free tells it. */
+static void offers(const struct vf_pf *pf, struct vfs_seen *vfs)
+{
+	uint32_t i = 0;
+
+	while (i < vfs->n && !vf_setup_is_free(&vfs->vf[i].setup))
+		i++;
+	vfs->has_creatable = vfs->n > 0;
+	for (uint32_t t = 0; t < pf->facts->vf.n_types && i < vfs->n; t++) {
 		char file[80];
 		uint64_t n;
 
 		snprintf(file, sizeof(file), TYPES "/" PREFIX "%u/available_instances",
 			pf->facts->vf.type[t].id);
-		if (vf_read_number(vf->pci, file, &n) == 0 && n > 0)
+		if (vf_read_number(vfs->vf[i].pci, file, &n) == 0 && n > 0)
 			vfs_add_creatable(vfs, pf->facts->vf.type[t].id);
 	}
-}
-
-static void look(const struct vf_pf *pf, struct gpu_seen *seen)
-{
-	struct vfs_seen *vfs = &seen->vfs;
-	const struct vf *free_one = NULL;
-
-	for (uint32_t i = 0; i < vfs->n; i++) {
-		look_one(&vfs->vf[i]);
-		if (!free_one && vf_setup_is_free(&vfs->vf[i].setup))
-			free_one = &vfs->vf[i];
-	}
-	vfs->has_creatable = vfs->n > 0;
-	if (free_one)
-		look_creatable(pf, vfs, free_one);
 }
 
 /* Two hashes (FNV-1a, 64 bits) of the address, written as a uuid of version 8 (RFC 9562). */
@@ -200,6 +197,7 @@ const struct vf_kind_ops vf_nvidia_mdev = {
 	.is = is,
 	.facts = facts,
 	.look = look,
+	.offers = offers,
 	.count = vf_sriov_manage,
 	.set = set,
 };

@@ -1,21 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Steps of VFs: what is the same for all kinds. Each begins with a look, ends with a look, and puts
- * back what it did where the second does not show what was wanted.
+ * Steps of VFs: what is the same for all kinds. Each begins with a look at what it changes, reads
+ * back what it wrote, and puts back what it did where that does not show what was wanted.
  */
+#include "base/cleanup.h"
 #include "base/error.h"
 #include "base/text.h"
+#include "driver/sysfs_write.h"
 #include "driver/vf_kind.h"
 #include "model/plan.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-
-static void look(const struct vf_pf *pf, struct gpu_seen *seen)
-{
-	memset(&seen->vfs, 0, sizeof(seen->vfs));
-	vf_look_itself(pf, seen);
-}
 
 /* ---- their count ---- */
 
@@ -53,14 +49,22 @@ static int check_count(const struct vf_pf *pf, uint32_t n, struct error *err)
 	return 0;
 }
 
+static int check_none_is_held(const struct vf_pf *pf, struct gpu_seen *seen, struct error *err)
+{
+	vf_look_some(pf, UINT64_MAX, seen);
+	vf_find_users(&seen->vfs);
+	return vf_check_held(&seen->vfs, UINT64_MAX, pf->pci, err);
+}
+
 static int do_count(const struct vf_pf *pf, uint32_t n, struct gpu_seen *seen, struct error *err)
 {
-	uint32_t before = seen->vfs.count;
+	uint32_t before = vf_count(pf->pci);
 	int r = check_count(pf, n, err);
 
 	if (r < 0 || before == n)
 		return r;
-	r = vf_check_held(&seen->vfs, UINT64_MAX, pf->pci, err);
+	if (before)
+		r = check_none_is_held(pf, seen, err);
 	if (r < 0)
 		return r;
 	/* the kernel knows no way from one number to another */
@@ -90,53 +94,161 @@ static struct vf *find(struct vfs_seen *vfs, unsigned number)
 	return NULL;
 }
 
+static uint64_t bit(unsigned number)
+{
+	return UINT64_C(1) << number;
+}
+
 static int check_set(const struct vf_pf *pf, struct vfs_seen *vfs, uint64_t mask, struct error *err)
 {
 	if (!vf_ops(pf->facts->vf.kind)->set)
 		return error_set(err, -ENOTSUP, "%s has no virtual functions", pf->pci);
 	for (unsigned i = 0; i < VFS_MAX; i++)
-		if ((mask >> i & 1) && !find(vfs, i))
+		if ((mask & bit(i)) && !find(vfs, i))
 			return error_set(err, -ENODEV,
 				"%s has no virtual function %u: %u are on, counted from 0", pf->pci,
 				i, vfs->count);
 	return 0;
 }
 
+/* What a child does for a step of setups. It speaks to no library. */
+struct setting {
+	struct vf_pf pf;
+	struct gpu_seen *was;
+	const struct vf_setup *setup;
+	uint64_t vfs;
+};
+
 /* Back to what they were, the last one first. */
-static int put_back(const struct vf_pf *pf, struct gpu_seen *was, uint64_t done)
+static int put_back(const struct setting *setting, uint64_t done)
 {
+	const struct vf_pf *pf = &setting->pf;
 	struct gpu_seen *now = must_alloc(1, sizeof(*now));
 	int r = 0;
 
-	look(pf, now);
-	for (unsigned i = VFS_MAX; i-- > 0 && r == 0;)
-		if (done >> i & 1)
-			r = vf_ops(pf->facts->vf.kind)
-				    ->set(pf, find(&now->vfs, i), &find(&was->vfs, i)->setup, NULL);
+	vf_look_some(pf, done, now);
+	for (unsigned i = VFS_MAX; i-- > 0 && r == 0;) {
+		const struct vf *vf = done & bit(i) ? find(&now->vfs, i) : NULL;
+
+		if (done & bit(i))
+			r = vf ? vf_ops(pf->facts->vf.kind)
+					    ->set(pf, vf, &find(&setting->was->vfs, i)->setup, NULL)
+			       : -ENODEV;
+	}
 	free(now);
 	return r;
+}
+
+static int set_all(const void *context, struct buf *output, struct error *err)
+{
+	const struct setting *setting = context;
+	const struct vf_pf *pf = &setting->pf;
+	uint64_t done = 0;
+	int r = 0;
+
+	vf_dirs_keep();
+	for (unsigned i = 0; i < VFS_MAX && r == 0; i++) {
+		if (!(setting->vfs & bit(i)))
+			continue;
+		r = vf_ops(pf->facts->vf.kind)
+			    ->set(pf, find(&setting->was->vfs, i), setting->setup, err);
+		done |= r == 0 ? bit(i) : 0;
+	}
+	if (r < 0 && r != -ENOTRECOVERABLE && put_back(setting, done) < 0)
+		return error_prefix(err, -ENOTRECOVERABLE, "others could not be put back");
+	return r;
+}
+
+static int put_all_back(const void *context, struct buf *output, struct error *err)
+{
+	const struct setting *setting = context;
+
+	return put_back(setting, setting->vfs);
+}
+
+/* That they are what was meant, or were put back to just what they were. */
+static int check_all(
+	const struct vf_pf *pf, const struct setting *setting, bool are_back, struct error *err)
+{
+	const struct vf_kind_ops *ops = vf_ops(pf->facts->vf.kind);
+	int r = 0;
+
+	for (unsigned i = 0; i < VFS_MAX && r == 0 && ops->check; i++) {
+		const struct vf *was = setting->vfs & bit(i) ? find(&setting->was->vfs, i) : NULL;
+
+		if (was)
+			r = ops->check(pf, was, are_back ? &was->setup : setting->setup, err);
+	}
+	return r;
+}
+
+static int set_and_check(const struct vf_pf *pf, const struct setting *setting, struct error *err)
+{
+	AUTO_FREE char *what = must_asprintf("virtual functions of %s are set up", pf->pci);
+	int r = sysfs_run(pf->pci, what, set_all, setting, VF_DEADLINE_NS, NULL, err);
+
+	/* what a child that is late does, ours or an earlier one, is not known */
+	if (r == -ETIMEDOUT || r == -EALREADY)
+		return error_prefix(
+			err, -ETIMEDOUT, "cannot set up virtual functions of %s", pf->pci);
+	if (r == 0) {
+		r = check_all(pf, setting, false, err);
+		if (r == 0)
+			return 0;
+		if (sysfs_run(pf->pci, what, put_all_back, setting, VF_DEADLINE_NS, NULL, NULL) < 0)
+			return error_prefix(err, -ENOTRECOVERABLE, "it could not be put back");
+	}
+	if (r != -ENOTRECOVERABLE && check_all(pf, setting, true, NULL) < 0)
+		return error_prefix(err, -ENOTRECOVERABLE, "others could not be put back");
+	return r;
+}
+
+/* Those of the mask that are something else, and which of these somebody may have open. */
+static uint64_t find_others(struct vfs_seen *vfs, const struct vf_step *step, uint64_t *ret_taken)
+{
+	uint64_t others = 0;
+
+	*ret_taken = 0;
+	for (uint32_t i = 0; i < vfs->n; i++) {
+		const struct vf *vf = &vfs->vf[i];
+
+		if (!(step->vfs & bit(vf->number)) || vf_setup_is(&vf->setup, &step->setup))
+			continue;
+		others |= bit(vf->number);
+		*ret_taken |= vf_setup_is_free(&vf->setup) ? 0 : bit(vf->number);
+	}
+	return others;
 }
 
 static int do_set(const struct vf_pf *pf, const struct vf_step *step, struct gpu_seen *seen,
 	struct error *err)
 {
-	int r = check_set(pf, &seen->vfs, step->vfs, err);
-	uint64_t done = 0, differ = 0;
+	struct setting setting = { { pf->pci, NULL, pf->facts }, seen, &step->setup, 0 };
+	uint64_t taken;
+	int r;
 
-	for (unsigned i = 0; i < VFS_MAX && r == 0; i++)
-		if ((step->vfs >> i & 1) && !vf_setup_is(&find(&seen->vfs, i)->setup, &step->setup))
-			differ |= UINT64_C(1) << i;
-	if (r == 0)
-		r = vf_check_held(&seen->vfs, differ, pf->pci, err);
-	for (unsigned i = 0; i < VFS_MAX && r == 0; i++) {
-		if (!(differ >> i & 1))
-			continue;
-		r = vf_ops(pf->facts->vf.kind)->set(pf, find(&seen->vfs, i), &step->setup, err);
-		done |= r == 0 ? UINT64_C(1) << i : 0;
+	vf_look_some(pf, step->vfs, seen);
+	r = check_set(pf, &seen->vfs, step->vfs, err);
+	if (r < 0)
+		return r;
+	setting.vfs = find_others(&seen->vfs, step, &taken);
+	if (taken) {
+		vf_find_users(&seen->vfs);
+		r = vf_check_held(&seen->vfs, taken, pf->pci, err);
 	}
-	if (r < 0 && r != -ETIMEDOUT && r != -ENOTRECOVERABLE && put_back(pf, seen, done) < 0)
-		return error_prefix(err, -ENOTRECOVERABLE, "others could not be put back");
-	return r;
+	if (r < 0 || !setting.vfs)
+		return r;
+	return set_and_check(pf, &setting, err);
+}
+
+static int do_mix(const struct vf_pf *pf, bool is_mixed, struct gpu_seen *seen, struct error *err)
+{
+	if (!vf_ops(pf->facts->vf.kind)->mix)
+		return error_set(
+			err, -ENOTSUP, "the virtual functions of %s have no sizes to mix", pf->pci);
+	vf_look_some(pf, 0, seen);
+	return seen->vfs.is_mixed == is_mixed ? 0
+					      : vf_ops(pf->facts->vf.kind)->mix(pf, is_mixed, err);
 }
 
 int vf_do_step(const char *pci, struct nvml_gpu *nvml, const struct gpu_facts *facts,
@@ -144,18 +256,14 @@ int vf_do_step(const char *pci, struct nvml_gpu *nvml, const struct gpu_facts *f
 {
 	const struct vf_pf pf = { pci, nvml, facts };
 	struct gpu_seen *seen = must_alloc(1, sizeof(*seen));
-	int r = 0;
+	int r;
 
-	look(&pf, seen);
 	if (step->kind == STEP_VF_COUNT)
 		r = do_count(&pf, step->vf.count, seen, err);
 	else if (step->kind == STEP_VF_SET)
 		r = do_set(&pf, &step->vf, seen, err);
-	else if (!vf_ops(facts->vf.kind)->mix)
-		r = error_set(
-			err, -ENOTSUP, "the virtual functions of %s have no sizes to mix", pci);
-	else if (seen->vfs.is_mixed != step->vf.is_mixed)
-		r = vf_ops(facts->vf.kind)->mix(&pf, step->vf.is_mixed, err);
+	else
+		r = do_mix(&pf, step->vf.is_mixed, seen, err);
 	free(seen);
 	return r;
 }

@@ -231,6 +231,7 @@ const struct vf_kind_ops vf_xe = {
 	.is = is,
 	.facts = facts,
 	.look = look,
+	.looks_at_all = true,
 	.count = count,
 	.set = set,
 };

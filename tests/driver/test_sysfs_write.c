@@ -2,7 +2,9 @@
 /* Writes that come back, that fail, and that never come back: a FIFO without a reader is one. */
 #include "test.h"
 
+#include "base/cleanup.h"
 #include "base/error.h"
+#include "base/text.h"
 #include "driver/sysfs_write.h"
 #include "tree.h"
 
@@ -16,6 +18,7 @@
 #define HERE	 "/sys/bus/pci/devices/" GPU
 #define LONG_NS	 20000000000ull
 #define SHORT_NS 50000000ull
+#define SECOND_NS 1000000000ull
 
 static void begin(void)
 {
@@ -118,6 +121,84 @@ TEST(a_write_goes_on_when_whoever_began_it_is_killed)
 	let_go(HERE "/sriov_numvfs", text, sizeof(text));
 	CHECK_TEXT(text, "7");
 	await_none();
+}
+
+static int write_three(const void *context, struct buf *output, struct error *err)
+{
+	const char *const *file = context;
+	int r = 0;
+
+	for (unsigned i = 0; i < 3 && r == 0; i++)
+		r = sysfs_write(GPU, file[i], "1", SHORT_NS, err);
+	buf_add(output, "after");
+	return r;
+}
+
+TEST(many_writes_go_in_one_child_and_the_first_failure_comes_back)
+{
+	static const char *const good[] = { HERE "/a", HERE "/b", HERE "/c" };
+	static const char *const bad[] = { HERE "/a", HERE "/none", HERE "/c" };
+	struct error err = ERROR_NONE;
+	AUTO_BUF output = { 0 };
+
+	begin();
+	for (unsigned i = 0; i < 3; i++)
+		tree_put(good[i], "0");
+	CHECK_EQ(sysfs_run(GPU, "x", write_three, good, LONG_NS, &output, NULL), 0);
+	CHECK_TEXT(buf_text(&output), "after");
+	for (unsigned i = 0; i < 3; i++) {
+		CHECK_TEXT(tree_get(good[i]), "1");
+		tree_put(good[i], "0");
+	}
+	CHECK_EQ(sysfs_run(GPU, "x", write_three, bad, LONG_NS, NULL, &err), -ENOENT);
+	CHECK_SAY(strstr(err.text, "cannot write '1' to " HERE "/none"), "%s", err.text);
+	CHECK_TEXT(tree_get(HERE "/a"), "1");
+	CHECK_TEXT(tree_get(HERE "/c"), "0");
+}
+
+TEST(of_many_writes_the_one_that_hangs_is_named_and_none_comes_after_it)
+{
+	static const char *const files[] = { HERE "/a", HERE "/hangs", HERE "/c" };
+	struct error err = ERROR_NONE;
+	char text[16];
+
+	begin();
+	tree_put(HERE "/a", "0");
+	tree_put(HERE "/c", "0");
+	fifo(HERE "/hangs");
+	CHECK_EQ(sysfs_run(GPU, "x", write_three, files, SECOND_NS, NULL, &err), -ETIMEDOUT);
+	CHECK_SAY(strstr(err.text, "while '1' is written to " HERE "/hangs:"), "%s", err.text);
+	let_go(HERE "/hangs", text, sizeof(text));
+	CHECK_TEXT(text, "1");
+	await_none();
+	CHECK_TEXT(tree_get(HERE "/a"), "1");
+	CHECK_TEXT(tree_get(HERE "/c"), "0");
+}
+
+TEST(of_many_writes_none_comes_after_whoever_began_them_was_killed)
+{
+	static const char *const files[] = { HERE "/hangs", HERE "/b", HERE "/c" };
+	char text[16];
+	int32_t pid;
+	pid_t child;
+
+	begin();
+	tree_put(HERE "/b", "0");
+	tree_put(HERE "/c", "0");
+	fifo(HERE "/hangs");
+	child = fork();
+	if (child == 0) {
+		sysfs_run(GPU, "x", write_three, files, LONG_NS, NULL, NULL);
+		_exit(0);
+	}
+	for (unsigned i = 0; i < 1000 && !sysfs_pending(GPU, &pid); i++)
+		usleep(10000);
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+	let_go(HERE "/hangs", text, sizeof(text));
+	await_none();
+	CHECK_TEXT(tree_get(HERE "/b"), "0");
+	CHECK_TEXT(tree_get(HERE "/c"), "0");
 }
 
 TEST(the_child_keeps_no_descriptor_of_ours)
