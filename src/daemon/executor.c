@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "daemon/executor.h"
+#include "daemon/executor_txn.h"
 
 #include "base/error.h"
 #include "base/io.h"
 #include "base/log.h"
-#include "daemon/alone.h"
 #include "daemon/gpus.h"
 #include "daemon/leases.h"
 #include "daemon/ledger.h"
-#include "daemon/vfs.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -28,54 +26,6 @@
 
 enum { UNDO_TRIES = 3 };
 
-enum txn_state { TXN_FORWARD, TXN_UNDOING, TXN_CLOSING };
-
-enum fate {
-	FATE_WAITING,
-	FATE_IN_FLIGHT,
-	FATE_DONE,
-	FATE_UNSURE,   /* hung, crashed or half undone: may have been done */
-	FATE_NOT_DONE, /* refused by the driver, nothing was changed */
-	FATE_UNDONE,
-};
-
-struct txn_step {
-	struct step step;
-	enum fate fate;
-};
-
-struct lane {
-	struct txn *txn;
-	unsigned gpu;
-	unsigned first, n; /* steps[first .. first + n) are this lane's */
-	unsigned next;	   /* going forward: steps begun */
-	VEC(struct undo) undo;
-	unsigned next_undo, tries;
-	struct alone alone; /* in flight, if its step `is_alone` */
-	bool in_flight, is_alone, is_broken;
-	bool has_old_facts; /* of the GPU: asked for anew at the end */
-};
-
-struct undo {
-	struct step step;
-	int number; /* the step that it undoes; -1: a reset that belongs to none */
-};
-
-struct txn {
-	struct daemon *daemon;
-	uint64_t id;
-	enum txn_state state;
-	unsigned n_steps, n_lanes, n_done;
-	struct txn_step *steps;
-	struct lane lanes[GPUS_MAX];
-	struct txn_result result;
-	txn_progress_fn progress;
-	txn_done_fn done;
-	void *context;
-	bool is_recovery;      /* it undoes what a killed daemon did */
-	sd_event_source *soon; /* its beginning, then its end, in the loop's next round */
-};
-
 static void advance(struct txn *txn);
 
 bool gpu_is_busy(const struct daemon *daemon, unsigned gpu)
@@ -92,81 +42,6 @@ static void txn_free(struct txn *txn)
 	free(txn);
 }
 
-static void keep_vfs(struct txn *txn, unsigned gpu)
-{
-	for (unsigned k = 0; k < txn->n_steps; k++)
-		if (txn->steps[k].step.gpu == gpu && step_is_of_vfs(&txn->steps[k].step)) {
-			vfs_keep(txn->daemon, gpu);
-			return;
-		}
-}
-
-/* Success: what was made is now known as ours, what was removed is forgotten. */
-static void record_origins(struct txn *txn)
-{
-	for (unsigned i = 0; i < txn->n_lanes; i++) {
-		const struct lane *lane = &txn->lanes[i];
-
-		for (unsigned k = lane->first; k < lane->first + lane->n; k++) {
-			const struct step *step = &txn->steps[k].step;
-
-			if (step->kind == STEP_CREATE)
-				gpu_set_origin(txn->daemon, lane->gpu, step->profile_id,
-					step->start, step->origin);
-			else if (step->kind == STEP_DESTROY)
-				gpu_set_origin(txn->daemon, lane->gpu, step->profile_id,
-					step->start, SHARE_FOREIGN);
-			else if (step->kind == STEP_ADD_MPS || step->kind == STEP_DROP_MPS)
-				gpu_set_mps(txn->daemon, lane->gpu, step->mps,
-					step->kind == STEP_ADD_MPS);
-			else if (step->kind == STEP_COMPUTE_MODE)
-				gpu_set_former_mode(txn->daemon, lane->gpu,
-					step->mode == COMPUTE_EXCLUSIVE_PROCESS ? &step->mode_before
-										: NULL);
-			else if (step_is_of_vfs(step))
-				vfs_record(txn->daemon, lane->gpu, step);
-		}
-		keep_vfs(txn, lane->gpu);
-	}
-}
-
-/* What a killed daemon did may be in the books already: the inverses are written behind it. */
-static void record_undone(struct txn *txn)
-{
-	for (unsigned k = txn->n_steps; k-- > 0;) {
-		struct step back = step_inverse(&txn->steps[k].step);
-
-		if (step_is_of_vfs(&back) && txn->steps[k].fate == FATE_UNDONE)
-			vfs_record(txn->daemon, back.gpu, &back);
-	}
-	for (unsigned i = 0; i < txn->n_lanes; i++)
-		keep_vfs(txn, txn->lanes[i].gpu);
-}
-
-static void record_rest_of_vfs(struct daemon *daemon, struct step step)
-{
-	step.origin = SHARE_DYNAMIC;
-	vfs_record(daemon, step.gpu, &step);
-}
-
-/* What could be neither finished nor put back is ours all the same, if it stands; nobody wants it.
- */
-static void record_rest(struct txn *txn, unsigned gpu)
-{
-	for (unsigned k = 0; k < txn->n_steps; k++) {
-		const struct step *step = &txn->steps[k].step;
-
-		if (step->gpu == gpu && step->kind == STEP_CREATE &&
-			(txn->steps[k].fate == FATE_DONE || txn->steps[k].fate == FATE_UNSURE))
-			gpu_set_origin(
-				txn->daemon, gpu, step->profile_id, step->start, SHARE_DYNAMIC);
-		else if (step->gpu == gpu && step_is_of_vfs(step) &&
-			 txn->steps[k].fate == FATE_DONE)
-			record_rest_of_vfs(txn->daemon, *step);
-	}
-	keep_vfs(txn, gpu);
-}
-
 static int on_closing(sd_event_source *source, void *context)
 {
 	struct txn *txn = context;
@@ -174,16 +49,16 @@ static int on_closing(sd_event_source *source, void *context)
 
 	ledger_begin(daemon->ledger);
 	if (txn->result.code == 0)
-		record_origins(txn);
+		txn_record_done(txn);
 	else if (txn->is_recovery)
-		record_undone(txn);
+		txn_record_undone(txn);
 	for (unsigned i = 0; i < txn->n_lanes; i++) {
 		unsigned gpu = txn->lanes[i].gpu;
 
 		daemon->runtime[gpu].txn = NULL;
 		if (txn->lanes[i].is_broken) {
 			txn->result.broken |= 1u << gpu;
-			record_rest(txn, gpu);
+			txn_record_rest(txn, gpu);
 			gpu_set_health(daemon, gpu, GPU_BROKEN, txn->result.text);
 		}
 		gpu_rebuild(daemon, gpu);
@@ -396,9 +271,8 @@ static void advance(struct txn *txn)
 			close_soon(txn);
 			return;
 		}
-		txn->state = TXN_UNDOING;
-		for (unsigned i = 0; i < txn->n_lanes; i++)
-			list_undo(&txn->lanes[i]);
+		txn_undo(txn);
+		return;
 	}
 	if (txn->state != TXN_UNDOING)
 		return;
@@ -412,13 +286,21 @@ static void advance(struct txn *txn)
 		close_soon(txn);
 }
 
+void txn_undo(struct txn *txn)
+{
+	txn->state = TXN_UNDOING;
+	for (unsigned i = 0; i < txn->n_lanes; i++)
+		list_undo(&txn->lanes[i]);
+	advance(txn);
+}
+
 static int on_opening(sd_event_source *source, void *context)
 {
 	advance(context);
 	return 0;
 }
 
-static struct txn *txn_new(struct daemon *daemon, unsigned n)
+struct txn *txn_new(struct daemon *daemon, unsigned n)
 {
 	struct txn *txn = must_alloc(1, sizeof(*txn));
 
@@ -429,7 +311,7 @@ static struct txn *txn_new(struct daemon *daemon, unsigned n)
 	return txn;
 }
 
-static struct lane *lane_of(struct txn *txn, unsigned gpu)
+struct lane *txn_lane(struct txn *txn, unsigned gpu)
 {
 	struct lane *lane;
 
@@ -460,7 +342,7 @@ struct txn *txn_start(struct daemon *daemon, const char *what, const struct step
 			txn->lanes[txn->n_lanes - 1].n++;
 			continue;
 		}
-		lane = lane_of(txn, steps[i].gpu);
+		lane = txn_lane(txn, steps[i].gpu);
 		lane->first = lane->next = i;
 		lane->n = 1;
 	}
@@ -471,161 +353,4 @@ struct txn *txn_start(struct daemon *daemon, const char *what, const struct step
 	 * caller may be in the middle of writing that */
 	do_soon(txn, on_opening);
 	return txn;
-}
-
-/* Foreign until the transaction has ended: nobody else may lease what may be taken back. */
-static void create_in(
-	const struct mig_geometry *geometry, const struct step *step, struct gpu_seen *seen)
-{
-	struct mig_instance *instance = &seen->instance[seen->n_instances];
-	int profile = mig_profile_find_id(geometry, step->profile_id);
-
-	if (profile < 0 || seen->n_instances == MIG_INSTANCES_MAX)
-		return;
-	*instance =
-		(struct mig_instance){ .gi = mig_place_id(geometry, (uint32_t)profile, step->start),
-			.profile = (uint32_t)profile,
-			.start = step->start,
-			.n_ci = step->n_ci };
-	for (unsigned c = 0; c < step->n_ci; c++) {
-		instance->ci[c].id = c;
-		for (unsigned k = 0; k < geometry->profile[profile].n_ci; k++)
-			if (geometry->profile[profile].ci[k].id == step->ci_id[c])
-				instance->ci[c].ci = k;
-	}
-	seen->n_instances++;
-}
-
-static int find_in(
-	const struct mig_geometry *geometry, const struct step *step, const struct gpu_seen *seen)
-{
-	for (unsigned i = 0; i < seen->n_instances; i++)
-		if (geometry->profile[seen->instance[i].profile].id == step->profile_id &&
-			seen->instance[i].start == step->start)
-			return (int)i;
-	return -1;
-}
-
-void txn_apply_pending(const struct txn *txn, unsigned gpu, const struct mig_geometry *geometry,
-	struct gpu_seen *seen)
-{
-	for (unsigned k = 0; k < txn->n_steps; k++) {
-		const struct txn_step *step = &txn->steps[k];
-		int i;
-
-		if (step->step.gpu != gpu ||
-			(step->fate != FATE_WAITING && step->fate != FATE_IN_FLIGHT))
-			continue;
-		i = find_in(geometry, &step->step, seen);
-		if (step->step.kind == STEP_CREATE && i < 0)
-			create_in(geometry, &step->step, seen);
-		else if (step->step.kind == STEP_DESTROY && i >= 0)
-			seen->instance[i] = seen->instance[--seen->n_instances];
-		else if (step->step.kind == STEP_MODE_ON)
-			seen->mig_on = seen->mig_pending = true;
-		else if (step_is_of_vfs(&step->step))
-			vf_view_step(&step->step, seen);
-	}
-}
-
-const char *txn_text(const struct daemon *daemon, unsigned gpu)
-{
-	const struct txn *txn = daemon->runtime[gpu].txn;
-	static char text[200];
-	char step[160];
-
-	if (!txn)
-		return NULL;
-	for (unsigned i = 0; i < txn->n_lanes; i++) {
-		const struct lane *lane = &txn->lanes[i];
-
-		if (lane->gpu != gpu || !lane->in_flight)
-			continue;
-		if (txn->state == TXN_FORWARD)
-			return step_text(&txn->steps[lane->next - 1].step, text, sizeof(text));
-		step_text(&lane->undo.at[lane->next_undo].step, step, sizeof(step));
-		snprintf(text, sizeof(text), "putting back: %s", step);
-		return text;
-	}
-	return "waiting for other GPUs";
-}
-
-/* What a killed daemon left: one undo transaction over all of its open steps. */
-struct recovery {
-	struct daemon *daemon;
-	void (*done)(struct daemon *daemon);
-	VEC(struct open_step) open;
-};
-
-struct open_step {
-	uint64_t txn;
-	unsigned number, gpu;
-	struct step step;
-};
-
-static void recall_step(void *context, uint64_t id, unsigned number, const char *uuid,
-	const struct step *step, enum step_record record)
-{
-	struct recovery *recovery = context;
-	int gpu = gpu_by_uuid(recovery->daemon, uuid);
-
-	if (record == STEP_UNDONE)
-		return;
-	if (gpu < 0) {
-		log_warning(
-			"a step on GPU %s was left open, but that GPU is no longer there", uuid);
-		return;
-	}
-	*vec_add(&recovery->open) = (struct open_step){ id, number, (unsigned)gpu, *step };
-}
-
-static void on_recovered(void *context, const struct txn_result *result)
-{
-	struct recovery *recovery = context;
-
-	for (unsigned i = 0; i < recovery->open.n; i++)
-		ledger_txn_end(recovery->daemon->ledger, recovery->open.at[i].txn);
-	if (result->broken == 0)
-		log_info("put back what was half done when the daemon was ended: %zu steps",
-			recovery->open.n);
-	recovery->done(recovery->daemon);
-	vec_done(&recovery->open);
-	free(recovery);
-}
-
-void txn_recover(struct daemon *daemon, void (*done)(struct daemon *daemon))
-{
-	struct recovery *recovery = must_alloc(1, sizeof(*recovery));
-	struct txn *txn;
-
-	recovery->daemon = daemon;
-	recovery->done = done;
-	ledger_open_steps(daemon->ledger, recall_step, recovery);
-	if (recovery->open.n == 0) {
-		free(recovery);
-		done(daemon);
-		return;
-	}
-	txn = txn_new(daemon, (unsigned)recovery->open.n);
-	txn->is_recovery = true;
-	txn->done = on_recovered;
-	txn->context = recovery;
-	txn->id = ledger_txn_begin(daemon->ledger, "recovery");
-	txn->result.code = -ECANCELED;
-	snprintf(txn->result.text, sizeof(txn->result.text), "the daemon was ended in the middle");
-	/* the ledger gives them newest first; a lane walks its steps oldest first, so fill from the
-	 * end */
-	for (size_t i = 0; i < recovery->open.n; i++) {
-		const struct open_step *open = &recovery->open.at[i];
-		struct txn_step *step = &txn->steps[recovery->open.n - 1 - i];
-
-		step->step = open->step;
-		step->step.gpu = open->gpu;
-		step->fate = FATE_UNSURE;
-		lane_of(txn, open->gpu);
-	}
-	txn->state = TXN_UNDOING;
-	for (unsigned i = 0; i < txn->n_lanes; i++)
-		list_undo(&txn->lanes[i]);
-	advance(txn);
 }
