@@ -62,8 +62,11 @@ static int on_closing(sd_event_source *source, void *context)
 			gpu_set_health(daemon, gpu, GPU_BROKEN, txn->result.text);
 		}
 		gpu_rebuild(daemon, gpu);
+		/* where its last step did not come to tell it */
 		if (txn->lanes[i].has_old_facts)
 			gpu_look_facts(daemon, gpu);
+		else if (txn->lanes[i].is_unseen)
+			gpu_look(daemon, gpu);
 	}
 	txn->done(txn->context, &txn->result);
 	ledger_txn_end(daemon->ledger, txn->id);
@@ -83,13 +86,43 @@ static void fail(struct txn *txn, unsigned gpu, int code, const char *doing, con
 	snprintf(txn->result.text, sizeof(txn->result.text), "GPU %u: %s: %s", gpu, doing, text);
 }
 
-/* Modes change the minor and the geometry, which the next steps need; when VFs come or go NVIDIA's
- * driver is bound anew, which can wait for the end. */
-static void note_changed_facts(struct lane *lane, const struct step *step)
+/* When VFs come or go NVIDIA's driver is bound anew. */
+static bool makes_facts_old(const struct step *step)
 {
+	return step->kind == STEP_VF_COUNT;
+}
+
+/* What the GPU is looked at for after a step, `next` being the lane's next one (NULL: none): from
+ * one step of VFs to the next nobody needs to see how far it is. */
+static enum work_after after_of(
+	const struct lane *lane, const struct step *step, const struct step *next)
+{
+	if (next && step_is_of_vfs(step) && step_is_of_vfs(next))
+		return WORK_AFTER_NOTHING;
+	return !next && (lane->has_old_facts || makes_facts_old(step)) ? WORK_AFTER_FACTS
+								       : WORK_AFTER_SEEN;
+}
+
+/* A step (or its inverse) is done: what is known of the GPU now. Modes change the minor and the
+ * geometry, which the next steps need. */
+static void take_answer(
+	struct lane *lane, const struct step *step, const struct work_answer *answer)
+{
+	struct txn *txn = lane->txn;
+
+	lane->is_unseen = lane->after == WORK_AFTER_NOTHING;
+	lane->has_old_facts |= makes_facts_old(step);
+	for (unsigned k = 0; k < txn->n_steps && !lane->is_unseen; k++)
+		if (txn->steps[k].step.gpu == lane->gpu)
+			txn->steps[k].is_unseen = false;
+	if (lane->after == WORK_AFTER_FACTS) {
+		lane->has_old_facts = false;
+		gpu_told_facts(txn->daemon, lane->gpu, answer);
+	} else if (lane->after == WORK_AFTER_SEEN) {
+		gpu_saw(txn->daemon, lane->gpu, &answer->seen);
+	}
 	if (step->kind <= STEP_RESET)
-		gpu_look_facts(lane->txn->daemon, lane->gpu);
-	lane->has_old_facts |= step->kind == STEP_VF_COUNT;
+		gpu_look_facts(txn->daemon, lane->gpu);
 }
 
 /* What has failed elsewhere need not be begun any more. */
@@ -115,8 +148,8 @@ static void on_step_done(void *context, const struct work_answer *answer)
 		step->fate = FATE_DONE;
 		txn->n_done++;
 		ledger_step_mark(daemon->ledger, txn->id, number, STEP_DONE);
-		gpu_saw(daemon, lane->gpu, &answer->seen);
-		note_changed_facts(lane, &step->step);
+		step->is_unseen = true;
+		take_answer(lane, &step->step, answer);
 		snprintf(said, sizeof(said), "GPU %u: %s", lane->gpu, doing);
 		if (txn->progress)
 			txn->progress(txn->context, txn->n_done, said);
@@ -133,11 +166,15 @@ static void on_step_done(void *context, const struct work_answer *answer)
 	advance(txn);
 }
 
-static void give(struct lane *lane, const struct step *step, worker_done_fn answered)
+static void give(struct lane *lane, const struct step *step, const struct step *next,
+	worker_done_fn answered)
 {
-	const struct work_order order = { .op = WORK_DO, .step = *step };
+	const struct work_order order = {
+		.op = WORK_DO, .after = after_of(lane, step, next), .step = *step
+	};
 	struct daemon *daemon = lane->txn->daemon;
 
+	lane->after = order.after;
 	lane->in_flight = true;
 	lane->is_alone = step_is_alone(daemon, step);
 	if (lane->is_alone)
@@ -158,6 +195,15 @@ static void skip_books(struct lane *lane)
 	}
 }
 
+/* The lane's next step that a worker does; NULL: none. */
+static const struct step *next_of(const struct lane *lane)
+{
+	for (unsigned k = lane->next; k < lane->first + lane->n; k++)
+		if (step_is_on_hardware(&lane->txn->steps[k].step))
+			return &lane->txn->steps[k].step;
+	return NULL;
+}
+
 /* Begins the lane's next step; false if it has none. */
 static bool begin_step(struct lane *lane)
 {
@@ -172,7 +218,7 @@ static bool begin_step(struct lane *lane)
 	txn->steps[number].fate = FATE_IN_FLIGHT;
 	ledger_step_put(txn->daemon->ledger, txn->id, number,
 		txn->daemon->gpus[lane->gpu].facts.uuid, &txn->steps[number].step, STEP_INTENDED);
-	give(lane, &txn->steps[number].step, on_step_done);
+	give(lane, &txn->steps[number].step, next_of(lane), on_step_done);
 	return true;
 }
 
@@ -193,8 +239,7 @@ static void on_undo_done(void *context, const struct work_answer *answer)
 		}
 		lane->next_undo++;
 		lane->tries = 0;
-		gpu_saw(daemon, lane->gpu, &answer->seen);
-		note_changed_facts(lane, &undo->step);
+		take_answer(lane, &undo->step, answer);
 	} else if (++lane->tries >= UNDO_TRIES) {
 		lane->is_broken = true;
 		step_text(&undo->step, doing, sizeof(doing));
@@ -207,9 +252,13 @@ static void on_undo_done(void *context, const struct work_answer *answer)
 
 static bool begin_undo(struct lane *lane)
 {
+	const struct undo *undo;
+
 	if (lane->is_broken || lane->next_undo == lane->undo.n)
 		return false;
-	give(lane, &lane->undo.at[lane->next_undo].step, on_undo_done);
+	undo = &lane->undo.at[lane->next_undo];
+	give(lane, &undo->step, lane->next_undo + 1 < lane->undo.n ? &undo[1].step : NULL,
+		on_undo_done);
 	return true;
 }
 

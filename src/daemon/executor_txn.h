@@ -23,6 +23,7 @@ enum fate {
 struct txn_step {
 	struct step step;
 	enum fate fate;
+	bool is_unseen; /* done, and not looked at since */
 };
 
 struct lane {
@@ -34,7 +35,9 @@ struct lane {
 	unsigned next_undo, tries;
 	struct alone alone; /* in flight, if its step `is_alone` */
 	bool in_flight, is_alone, is_broken;
-	bool has_old_facts; /* of the GPU: asked for anew at the end */
+	enum work_after after; /* of what is in flight */
+	bool has_old_facts;    /* of the GPU: told with its last step */
+	bool is_unseen;	       /* what the last step made of it */
 };
 
 struct undo {

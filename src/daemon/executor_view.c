@@ -47,7 +47,8 @@ void txn_apply_pending(const struct txn *txn, unsigned gpu, const struct mig_geo
 		int i;
 
 		if (step->step.gpu != gpu ||
-			(step->fate != FATE_WAITING && step->fate != FATE_IN_FLIGHT))
+			(step->fate != FATE_WAITING && step->fate != FATE_IN_FLIGHT &&
+				!(step->fate == FATE_DONE && step->is_unseen)))
 			continue;
 		i = find_in(geometry, &step->step, seen);
 		if (step->step.kind == STEP_CREATE && i < 0)

@@ -117,7 +117,7 @@ void gpu_forget_dead(struct daemon *daemon, unsigned gpu)
 
 static void gpu_recall(struct daemon *daemon, unsigned index);
 
-static void take_facts(struct daemon *daemon, unsigned index, const struct work_answer *answer)
+void gpu_told_facts(struct daemon *daemon, unsigned index, const struct work_answer *answer)
 {
 	struct gpu *gpu = &daemon->gpus[index];
 	bool is_known = text_eq(gpu->facts.uuid, answer->facts.facts.uuid);
@@ -180,7 +180,7 @@ static void on_look(void *context, const struct work_answer *answer)
 		return;
 	}
 	if (answer->op == WORK_FACTS)
-		take_facts(daemon, gpu, answer);
+		gpu_told_facts(daemon, gpu, answer);
 	else
 		take_look(daemon, gpu, &answer->seen);
 	if (daemon->gpus[gpu].health == GPU_LOST) {
@@ -470,7 +470,7 @@ static void on_facts(void *context, const struct work_answer *answer)
 	if (answer->result < 0)
 		look_failed(finding->daemon, wait->gpu, answer);
 	else
-		take_facts(finding->daemon, wait->gpu, answer);
+		gpu_told_facts(finding->daemon, wait->gpu, answer);
 	free(wait);
 	if (--finding->n_open == 0)
 		all_found(finding);

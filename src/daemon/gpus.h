@@ -59,6 +59,8 @@ int gpus_watch(struct daemon *daemon);
 void gpu_rebuild(struct daemon *daemon, unsigned index);
 /* Takes what a worker saw as the truth and rebuilds the view. */
 void gpu_saw(struct daemon *daemon, unsigned gpu, const struct gpu_seen *seen);
+/* Takes facts and what was seen (answer->facts). */
+void gpu_told_facts(struct daemon *daemon, unsigned gpu, const struct work_answer *answer);
 /* What was seen of processes that have ended since is no longer true. */
 void gpu_forget_dead(struct daemon *daemon, unsigned gpu);
 /* Orders a look; the view follows. Facts are asked for anew after a change of MIG mode. */

@@ -194,14 +194,14 @@ static int run_step(const struct step *step, struct error *err)
 	return r;
 }
 
-static int do_step(const struct step *step, struct work_answer *answer, struct error *err)
+static int do_step(const struct work_order *order, struct work_answer *answer, struct error *err)
 {
-	struct step inverse = step_inverse(step);
-	int r = run_step(step, err);
+	struct step inverse = step_inverse(&order->step);
+	int r = run_step(&order->step, err);
 
-	if (r < 0)
+	if (r < 0 || order->after == WORK_AFTER_NOTHING)
 		return r;
-	r = observe(&answer->seen, err);
+	r = order->after == WORK_AFTER_FACTS ? do_facts(answer, err) : observe(&answer->seen, err);
 	if (r == 0)
 		return 0;
 	/* a step that nobody can see the result of has not been done */
@@ -285,7 +285,7 @@ static int obey(const struct work_order *order, struct work_answer *answer, stru
 		let_go();
 		return 0;
 	case WORK_DO:
-		return do_step(&order->step, answer, err);
+		return do_step(order, answer, err);
 	case WORK_EVENTS:
 		return do_events(answer, err);
 	case WORK_WATCH:

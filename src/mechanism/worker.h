@@ -26,12 +26,19 @@ enum work_op {
 	WORK_OBSERVE, /* shares, modes and processes: answer.seen */
 	WORK_USERS,   /* processes on one compute instance, GPU instance or GPU, or that have a VF
 			 open: answer.n_users */
-	WORK_DO,      /* order.step; followed by an observation: answer.seen */
+	WORK_DO,      /* order.step; then what order.after says */
 	WORK_EVENTS,  /* XID and ECC events since the last time, and whether the GPU answers:
 			 answer.events */
 	WORK_LET_GO, /* of the driver until the next order: somebody else must have the GPU alone */
 	WORK_WATCH,  /* what a job used of its share since the last time: answer.sample */
 	WORK_MPS,    /* order.mps (by a worker started for "mps:NAME"): answer.mps */
+};
+
+/* What is looked at when a step is done. */
+enum work_after {
+	WORK_AFTER_SEEN,    /* as by WORK_OBSERVE: answer.seen */
+	WORK_AFTER_FACTS,   /* as by WORK_FACTS: answer.facts */
+	WORK_AFTER_NOTHING, /* another step follows */
 };
 
 /* Of WORK_LIST: which PCI devices with VFs count as GPUs beside displays and accelerators. */
@@ -55,8 +62,9 @@ struct work_watch {
 struct work_order {
 	uint64_t number; /* comes back in the answer */
 	enum work_op op;
-	uint32_t gi, ci; /* of WORK_USERS; UINT32_MAX: all */
-	uint32_t vf;	 /* of WORK_USERS: number of the VF that is asked for; UINT32_MAX: none */
+	enum work_after after; /* of WORK_DO */
+	uint32_t gi, ci;       /* of WORK_USERS; UINT32_MAX: all */
+	uint32_t vf; /* of WORK_USERS: number of the VF that is asked for; UINT32_MAX: none */
 	union {
 		struct work_classes classes;
 		struct step step;
