@@ -325,7 +325,8 @@ static int remove_it(const char *path)
 static void *begin(struct fuse_conn_info *connection, struct fuse_config *config)
 {
 	(void)connection;
-	config->entry_timeout = config->negative_timeout = config->attr_timeout = 0;
+	config->entry_timeout = config->negative_timeout = 0;
+	config->attr_timeout = 3600;
 	/* Open files of what has gone keep their path, so that they can say EIO. */
 	config->hard_remove = 1;
 	return NULL;

@@ -125,8 +125,9 @@ def run_outer(boot, kernel, initramfs, disk, library, directory):
         return run_guest(boot, kernel, initramfs, disk, library)
 
 
-def programs_of(build):
-    return [(os.path.join(build, "src/cli/carve"), "carve"), (os.path.join(build, "src/daemon/carved"), "carved"),
+def programs_of(build, case):
+    more = [(os.path.join(build, "tests/guest/vf/kernel_time.so"), "kernel_time.so")] if case == "speed" else []
+    return more + [(os.path.join(build, "src/cli/carve"), "carve"), (os.path.join(build, "src/daemon/carved"), "carved"),
             (os.path.join(build, "tests/guest/vf/hold"), "qemu-system-x86_64"), (shutil.which("jq"), "jq"),
             (os.path.join(build, "tests/driver/test_vf_kernel"), "test_vf_kernel"),
             (os.path.join(HERE, "sriov-manage"), "sriov-manage")]
@@ -146,7 +147,7 @@ def main(case, build):
         scripts = [os.path.join(HERE, name) for name in os.listdir(HERE) if name.endswith(".sh")]
         modules = MODULES + (["virtiofs"] if case == INNER else [])
         initramfs = parts.make_initramfs(kernel, os.path.join(directory, "initramfs"), modules, stand_ins,
-                                         programs_of(build), scripts)
+                                         programs_of(build, case), scripts)
         if case == INNER:
             sys.exit(0 if run_outer(CASES[case][0], kernel, initramfs, disk, library, directory) else 1)
         only = os.environ.get("CARVE_PART")
