@@ -183,14 +183,34 @@ static void give(struct lane *lane, const struct step *step, const struct step *
 		worker_order(daemon->runtime[lane->gpu].worker, &order, answered, lane);
 }
 
-/* What is in Carve's own books only is done at once: the end of the transaction writes it there. */
-static void skip_books(struct lane *lane)
+static bool is_for_worker(const struct step *step)
+{
+	return step_is_on_hardware(step) && !step->vf.goes;
+}
+
+static void intend(struct lane *lane, unsigned number)
 {
 	struct txn *txn = lane->txn;
 
-	while (lane->next < lane->first + lane->n &&
-		!step_is_on_hardware(&txn->steps[lane->next].step)) {
-		txn->steps[lane->next++].fate = FATE_DONE;
+	ledger_step_put(txn->daemon->ledger, txn->id, number,
+		txn->daemon->gpus[lane->gpu].facts.uuid, &txn->steps[number].step, STEP_INTENDED);
+}
+
+/* What is in Carve's own books only is done at once: the end of the transaction writes it there. So
+ * is what goes with a later step, but whoever undoes that has to know. */
+static void skip_done(struct lane *lane)
+{
+	struct txn *txn = lane->txn;
+
+	while (lane->next < lane->first + lane->n && !is_for_worker(&txn->steps[lane->next].step)) {
+		struct txn_step *step = &txn->steps[lane->next];
+
+		if (step_is_on_hardware(&step->step)) {
+			intend(lane, lane->next);
+			step->is_unseen = true;
+		}
+		step->fate = FATE_DONE;
+		lane->next++;
 		txn->n_done++;
 	}
 }
@@ -199,7 +219,7 @@ static void skip_books(struct lane *lane)
 static const struct step *next_of(const struct lane *lane)
 {
 	for (unsigned k = lane->next; k < lane->first + lane->n; k++)
-		if (step_is_on_hardware(&lane->txn->steps[k].step))
+		if (is_for_worker(&lane->txn->steps[k].step))
 			return &lane->txn->steps[k].step;
 	return NULL;
 }
@@ -210,14 +230,13 @@ static bool begin_step(struct lane *lane)
 	struct txn *txn = lane->txn;
 	unsigned number;
 
-	skip_books(lane);
+	skip_done(lane);
 	number = lane->next;
 	if (number == lane->first + lane->n)
 		return false;
 	lane->next++;
 	txn->steps[number].fate = FATE_IN_FLIGHT;
-	ledger_step_put(txn->daemon->ledger, txn->id, number,
-		txn->daemon->gpus[lane->gpu].facts.uuid, &txn->steps[number].step, STEP_INTENDED);
+	intend(lane, number);
 	give(lane, &txn->steps[number].step, next_of(lane), on_step_done);
 	return true;
 }

@@ -39,6 +39,9 @@ struct vf_step {
 	bool is_mixed;
 	uint64_t vfs; /* mask over numbers */
 	struct vf_setup setup, before;
+	/* Of VF_SET: they go altogether in a later step, so that nothing is left to be done in this
+	 * one; its inverse is a step as any other. */
+	bool goes;
 };
 
 /*

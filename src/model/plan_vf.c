@@ -58,6 +58,15 @@ static void keep(const struct vf_change *change, const struct vf *vf, struct dra
 			(struct repin){ change->gpu->index, UINT32_MAX, (int)vf->number, origin };
 }
 
+/* A VF of no vendor's kind has nothing but its driver, which goes with it. What else may be left of
+ * others nobody knows but the vendor. */
+static bool goes_whole(const struct vf_change *change)
+{
+	enum vf_kind kind = change->gpu->facts.vf.kind;
+
+	return change->turns && (kind == VF_KIND_GENERIC || kind == VF_KIND_I915);
+}
+
 /* Those that are alike go in one step. */
 static void free_vfs(const struct vf_change *change, uint64_t vfs, struct draft *draft)
 {
@@ -66,6 +75,7 @@ static void free_vfs(const struct vf_change *change, uint64_t vfs, struct draft 
 	while (vfs) {
 		const struct vf *first = vf_find(gpu, (uint32_t)__builtin_ctzll(vfs));
 		uint64_t alike = 0;
+		struct step step;
 
 		for (uint32_t i = 0; i < gpu->seen.vfs.n; i++) {
 			const struct vf *vf = &gpu->seen.vfs.vf[i];
@@ -74,8 +84,10 @@ static void free_vfs(const struct vf_change *change, uint64_t vfs, struct draft 
 				vf_setup_is(&vf->setup, &first->setup))
 				alike |= bit(vf->number);
 		}
-		*vec_add(&draft->steps) = step_vf_set_of(
+		step = step_vf_set_of(
 			gpu, alike, &(struct vf_setup){ 0 }, (enum share_origin)first->origin);
+		step.vf.goes = goes_whole(change);
+		*vec_add(&draft->steps) = step;
 		vfs &= ~alike;
 	}
 }

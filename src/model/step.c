@@ -38,6 +38,7 @@ struct step step_inverse(const struct step *step)
 	back.vf.is_mixed = !step->vf.is_mixed;
 	back.vf.setup = step->vf.before;
 	back.vf.before = step->vf.setup;
+	back.vf.goes = false;
 	return back;
 }
 
