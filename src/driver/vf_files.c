@@ -65,6 +65,21 @@ void vf_dirs_let_go(void)
 
 enum { NAME_MAX_HERE = 160 };
 
+/* Keeps one open, if it is one: by its path below another. */
+static int keep_dir(const char *pci, int at, const char *path)
+{
+	int fd;
+
+	if (!dirs.keeps || dirs.n == ARRAY_SIZE(dirs.device))
+		return -1;
+	fd = openat(at, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -1;
+	text_copy(dirs.device[dirs.n].pci, PCI_ADDRESS_MAX, pci);
+	dirs.device[dirs.n++].fd = fd;
+	return fd;
+}
+
 /* The device's own, or that of all devices: the path of its file is below what is returned. */
 static int dir_of(const char *pci, const char *name, char ret_path[NAME_MAX_HERE])
 {
@@ -73,13 +88,8 @@ static int dir_of(const char *pci, const char *name, char ret_path[NAME_MAX_HERE
 	for (unsigned i = 0; i < dirs.n && fd < 0; i++)
 		if (text_eq(dirs.device[i].pci, pci))
 			fd = dirs.device[i].fd;
-	if (fd < 0 && dirs.keeps && dirs.n < ARRAY_SIZE(dirs.device)) {
-		fd = openat(all, pci, O_PATH | O_DIRECTORY | O_CLOEXEC);
-		if (fd >= 0) {
-			dirs.device[dirs.n].fd = fd;
-			text_copy(dirs.device[dirs.n++].pci, PCI_ADDRESS_MAX, pci);
-		}
-	}
+	if (fd < 0)
+		fd = keep_dir(pci, all, pci);
 	snprintf(ret_path, NAME_MAX_HERE, "%s%s%s", fd < 0 ? pci : "", fd < 0 ? "/" : "", name);
 	return fd < 0 ? all : fd;
 }
@@ -150,10 +160,15 @@ int vf_write(const char *pf, const char *pci, const char *file, const char *text
 
 int vf_address(const char *pci, uint32_t number, char ret_pci[PCI_ADDRESS_MAX])
 {
-	char name[24];
+	char name[24], path[NAME_MAX_HERE];
+	int r;
 
 	snprintf(name, sizeof(name), "virtfn%u", number);
-	return vf_link(pci, name, ret_pci, PCI_ADDRESS_MAX);
+	r = vf_link(pci, name, ret_pci, PCI_ADDRESS_MAX);
+	/* it is near by this way */
+	if (r == 0 && dirs.keeps)
+		keep_dir(ret_pci, dir_of(pci, name, path), path);
+	return r;
 }
 
 uint32_t vf_count(const char *pci)

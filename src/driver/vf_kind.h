@@ -52,8 +52,8 @@ struct vf_kind_ops {
 extern const struct vf_kind_ops vf_generic, vf_nvidia, vf_nvidia_mdev, vf_xe, vf_i915, vf_gim;
 const struct vf_kind_ops *vf_ops(enum vf_kind kind);
 
-/* As vf_look(), of the VFs of a mask, and without what a step has no use for: neighbours in groups,
- * other tools' claims, who has them open (vf_find_users) and what else could be made. */
+/* As vf_look(), of the VFs of a mask, and without what a step has no use for: groups (but of
+ * mediated devices), other tools' claims, who has them open and what else could be made. */
 void vf_look_some(const struct vf_pf *pf, uint64_t mask, struct gpu_seen *seen);
 
 /* ---- files of PCI devices (vf_files.c) ---- */

@@ -116,12 +116,13 @@ static void find(const struct vf_pf *pf, uint64_t mask, struct vfs_seen *vfs)
 
 		if (!(mask >> i & 1))
 			continue;
-		*vf = (struct vf){ .number = i, .placement = UINT32_MAX, .gi = UINT32_MAX };
+		*vf = (struct vf){
+			.number = i, .group = -1, .placement = UINT32_MAX, .gi = UINT32_MAX
+		};
 		/* one that goes while we look has gone */
 		if (vf_address(pf->pci, i, vf->pci) < 0)
 			break;
 		vf_driver(vf->pci, vf->driver, sizeof(vf->driver));
-		vf->group = vf_group(vf->pci);
 		vfs->n++;
 	}
 }
@@ -135,6 +136,8 @@ int vf_look(const char *pci, struct nvml_gpu *nvml, const struct gpu_facts *fact
 
 	vf_dirs_keep();
 	find(&pf, UINT64_MAX, vfs);
+	for (uint32_t i = 0; i < vfs->n; i++)
+		vfs->vf[i].group = vf_group(vfs->vf[i].pci);
 	vf_find_neighbours(vfs);
 	if (ops->look)
 		ops->look(&pf, seen);

@@ -49,11 +49,23 @@ static int check_count(const struct vf_pf *pf, uint32_t n, struct error *err)
 	return 0;
 }
 
-static int check_none_is_held(const struct vf_pf *pf, struct gpu_seen *seen, struct error *err)
+/* That nobody has one of them open. One that is free cannot be. */
+static int check_held(const struct vf_pf *pf, const struct vfs_seen *vfs, struct error *err)
 {
-	vf_look_some(pf, UINT64_MAX, seen);
-	vf_find_users(&seen->vfs);
-	return vf_check_held(&seen->vfs, UINT64_MAX, pf->pci, err);
+	AUTO_FREE struct vfs_seen *taken = must_alloc(1, sizeof(*taken));
+
+	for (uint32_t i = 0; i < vfs->n; i++) {
+		struct vf *vf = &taken->vf[taken->n];
+
+		if (vf_setup_is_free(&vfs->vf[i].setup))
+			continue;
+		*vf = vfs->vf[i];
+		if (vf->group < 0)
+			vf->group = vf_group(vf->pci);
+		taken->n++;
+	}
+	vf_find_users(taken);
+	return vf_check_held(taken, UINT64_MAX, pf->pci, err);
 }
 
 static int do_count(const struct vf_pf *pf, uint32_t n, struct gpu_seen *seen, struct error *err)
@@ -63,8 +75,10 @@ static int do_count(const struct vf_pf *pf, uint32_t n, struct gpu_seen *seen, s
 
 	if (r < 0 || before == n)
 		return r;
-	if (before)
-		r = check_none_is_held(pf, seen, err);
+	if (before) {
+		vf_look_some(pf, UINT64_MAX, seen);
+		r = check_held(pf, &seen->vfs, err);
+	}
 	if (r < 0)
 		return r;
 	/* the kernel knows no way from one number to another */
@@ -203,20 +217,21 @@ static int set_and_check(const struct vf_pf *pf, const struct setting *setting, 
 	return r;
 }
 
-/* Those of the mask that are something else, and which of these somebody may have open. */
-static uint64_t find_others(struct vfs_seen *vfs, const struct vf_step *step, uint64_t *ret_taken)
+/* Leaves those of the step that are something else; the mask of them. */
+static uint64_t keep_others(struct vfs_seen *vfs, const struct vf_step *step)
 {
 	uint64_t others = 0;
+	uint32_t n = 0;
 
-	*ret_taken = 0;
 	for (uint32_t i = 0; i < vfs->n; i++) {
 		const struct vf *vf = &vfs->vf[i];
 
 		if (!(step->vfs & bit(vf->number)) || vf_setup_is(&vf->setup, &step->setup))
 			continue;
 		others |= bit(vf->number);
-		*ret_taken |= vf_setup_is_free(&vf->setup) ? 0 : bit(vf->number);
+		vfs->vf[n++] = *vf;
 	}
+	vfs->n = n;
 	return others;
 }
 
@@ -224,21 +239,15 @@ static int do_set(const struct vf_pf *pf, const struct vf_step *step, struct gpu
 	struct error *err)
 {
 	struct setting setting = { { pf->pci, NULL, pf->facts }, seen, &step->setup, 0 };
-	uint64_t taken;
 	int r;
 
 	vf_look_some(pf, step->vfs, seen);
 	r = check_set(pf, &seen->vfs, step->vfs, err);
 	if (r < 0)
 		return r;
-	setting.vfs = find_others(&seen->vfs, step, &taken);
-	if (taken) {
-		vf_find_users(&seen->vfs);
-		r = vf_check_held(&seen->vfs, taken, pf->pci, err);
-	}
-	if (r < 0 || !setting.vfs)
-		return r;
-	return set_and_check(pf, &setting, err);
+	setting.vfs = keep_others(&seen->vfs, step);
+	r = check_held(pf, &seen->vfs, err);
+	return r < 0 || !setting.vfs ? r : set_and_check(pf, &setting, err);
 }
 
 static int do_mix(const struct vf_pf *pf, bool is_mixed, struct gpu_seen *seen, struct error *err)

@@ -23,7 +23,7 @@ struct mechanism_ops {
 	enum mechanism mechanism;
 
 	/* What this GPU can do by this mechanism now, and which driver or kernel feature says so.
-	 */
+	 * Of VFs the facts tell it (vf_facts_read), and this is not asked. */
 	void (*probe)(struct nvml_gpu *nvml, const struct gpu_facts *facts,
 		const struct gpu_seen *seen, struct capability *ret_capability);
 

@@ -15,16 +15,6 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
-static void vf_probe(struct nvml_gpu *nvml, const struct gpu_facts *facts,
-	const struct gpu_seen *seen, struct capability *ret_capability)
-{
-	struct gpu_facts *now = must_alloc(1, sizeof(*now));
-
-	*now = *facts;
-	vf_facts_read(facts->pci, nvml, now, ret_capability);
-	free(now);
-}
-
 static int vf_observe(struct nvml_gpu *nvml, const struct gpu_facts *facts, struct gpu_seen *seen,
 	struct error *err)
 {
@@ -133,7 +123,6 @@ int vf_bind(const struct gpu *gpu, const struct vf *vf, struct binding *binding,
 
 const struct mechanism_ops mechanism_vf = {
 	.mechanism = MECHANISM_VF,
-	.probe = vf_probe,
 	.observe = vf_observe,
 	.do_step = vf_step,
 	.memory = ENFORCED_BY_HARDWARE,

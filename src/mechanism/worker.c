@@ -25,6 +25,7 @@ static struct {
 	struct nvml_gpu *gpu; /* NULL: not opened, or no library knows it */
 	bool has_facts;
 	struct gpu_facts facts;
+	struct capability vf; /* told with the facts */
 } worker;
 
 static void let_go(void)
@@ -58,7 +59,6 @@ static int get_gpu(struct error *err)
 
 static int get_facts(struct error *err)
 {
-	struct capability unused;
 	int r = get_gpu(err);
 
 	if (r < 0 || worker.has_facts)
@@ -66,7 +66,7 @@ static int get_facts(struct error *err)
 	r = worker.gpu ? nvml_gpu_facts(worker.gpu, &worker.facts, err)
 		       : pci_facts(worker.pci, &worker.facts, err);
 	if (r == 0)
-		vf_facts_read(worker.pci, worker.gpu, &worker.facts, &unused);
+		vf_facts_read(worker.pci, worker.gpu, &worker.facts, &worker.vf);
 	worker.has_facts = r == 0;
 	return r;
 }
@@ -112,19 +112,20 @@ static int do_list(
 	return n < 0 && answer->list.n == 0 ? n : 0;
 }
 
-static int do_facts(struct work_answer *answer, struct error *err)
+/* They are read anew where they may have changed since. */
+static int tell_facts(struct work_answer *answer, struct error *err)
 {
-	int r;
+	int r = observe(&answer->facts.seen, err);
 
-	worker.has_facts = false;
-	r = observe(&answer->facts.seen, err);
 	if (r < 0)
 		return r;
 	answer->facts.facts = worker.facts;
 	for (int m = 0; m < MECHANISM_N; m++) {
 		struct capability *capability = &answer->facts.capability[m];
 
-		if (is_possible((enum mechanism)m))
+		if (m == MECHANISM_VF)
+			*capability = worker.vf;
+		else if (is_possible((enum mechanism)m))
 			mechanism_of((enum mechanism)m)
 				->probe(worker.gpu, &worker.facts, &answer->facts.seen, capability);
 		else
@@ -133,6 +134,12 @@ static int do_facts(struct work_answer *answer, struct error *err)
 				"virtual functions alone can be shared");
 	}
 	return 0;
+}
+
+static int do_facts(struct work_answer *answer, struct error *err)
+{
+	worker.has_facts = false;
+	return tell_facts(answer, err);
 }
 
 /* A process that is told with its GPU instance only may use any part of it. */
@@ -201,7 +208,8 @@ static int do_step(const struct work_order *order, struct work_answer *answer, s
 
 	if (r < 0 || order->after == WORK_AFTER_NOTHING)
 		return r;
-	r = order->after == WORK_AFTER_FACTS ? do_facts(answer, err) : observe(&answer->seen, err);
+	r = order->after == WORK_AFTER_FACTS ? tell_facts(answer, err)
+					     : observe(&answer->seen, err);
 	if (r == 0)
 		return 0;
 	/* a step that nobody can see the result of has not been done */

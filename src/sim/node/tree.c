@@ -132,11 +132,31 @@ static int part_name(const struct node *node, const char *pattern, uint32_t n, s
 	return 1;
 }
 
+/* A number of so many hexadecimal digits and the character after it (0: whatever); false if the
+ * text has no such. */
+static bool take_hex(const char **text, unsigned digits, char after, unsigned *ret_value)
+{
+	unsigned value = 0;
+
+	for (; digits > 0; digits--, (*text)++) {
+		char c = **text;
+
+		if ((c < '0' || c > '9') && (c < 'a' || c > 'f'))
+			return false;
+		value = value << 4 | (unsigned)(c <= '9' ? c - '0' : c - 'a' + 10);
+	}
+	if (after && *(*text)++ != after)
+		return false;
+	*ret_value = value;
+	return true;
+}
+
 static int number_of_function(const struct node *node, unsigned kind, const char *address)
 {
 	unsigned domain, bus, device, function;
 
-	if (sscanf(address, "%4x:%2x:%2x.%1x", &domain, &bus, &device, &function) != 4)
+	if (!take_hex(&address, 4, ':', &domain) || !take_hex(&address, 2, ':', &bus) ||
+		!take_hex(&address, 2, '.', &device) || !take_hex(&address, 1, 0, &function))
 		return -1;
 	for (uint32_t i = 0; i < node->n_gpus; i++) {
 		const struct gpu *gpu = &node->gpus[i];
@@ -154,41 +174,42 @@ static int number_of_function(const struct node *node, unsigned kind, const char
 	return -1;
 }
 
-/* The only number with which a pattern's first part can have the name that a path begins with. */
-static int number_of(const struct node *node, const char *pattern, const char *path)
+/* The only number with which a word in braces can stand for a text. */
+static int number_of(const struct node *node, unsigned kind, const char *text)
 {
-	size_t length = part_length(pattern);
-	const char *brace = memchr(pattern, '{', length);
-	size_t before = brace ? (size_t)(brace - pattern) : length;
-	unsigned kind;
 	int n;
 
-	if (strncmp(pattern, path, before) != 0)
-		return -1;
-	if (!brace)
-		return 0;
-	kind = kind_of(brace);
 	if (kind == KIND_PCI || kind == KIND_VF)
-		return number_of_function(node, kind, path + before);
-	if (sscanf(path + before, "%9d", &n) != 1)
+		return number_of_function(node, kind, text);
+	if (sscanf(text, "%9d", &n) != 1)
 		return -1;
 	return n - (kind == KIND_RENDER		? RENDER_FIRST
 			   : kind == KIND_GROUP ? (int)vf_group(0, 0)
 						: 0);
 }
 
-/* The first part of a path is what that of a pattern stands for, which *place then says. */
+static bool ends_part(char c)
+{
+	return !c || c == '/';
+}
+
+/* The first part of a path is what that of a pattern stands for, which *place then says. Most are
+ * told apart by a letter, and there are many rows. */
 static bool part_is(
 	const struct node *node, const char *pattern, const char *path, struct place *place)
 {
 	char name[TREE_NAME_MAX];
-	size_t length = part_length(path);
-	int n = number_of(node, pattern, path);
+	size_t same = 0, length;
+	int n;
 
-	if (n < 0 || !memchr(pattern, '{', part_length(pattern)))
-		return n == 0 && length == part_length(pattern);
-	return part_name(node, pattern, (uint32_t)n, place, name) > 0 && strlen(name) == length &&
-	       memcmp(name, path, length) == 0;
+	while (pattern[same] == path[same] && !ends_part(path[same]))
+		same++;
+	if (pattern[same] != '{')
+		return ends_part(pattern[same]) && ends_part(path[same]);
+	length = part_length(path);
+	n = number_of(node, kind_of(pattern + same), path + same);
+	return n >= 0 && part_name(node, pattern, (uint32_t)n, place, name) > 0 &&
+	       strlen(name) == length && memcmp(name, path, length) == 0;
 }
 
 /* Follows a path; where it ends, *ret_rest is what is left of the pattern. */
