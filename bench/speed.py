@@ -26,6 +26,8 @@ HUNDRED = ("version: carve/v1\nlayouts:\n  hundred:\n  - gpus: [%s]\n    mig: [1
            "  - gpus: [14, 15]\n    mig: [4g.40gb@0, 2g.20gb@4, 1g.10gb@6]\n" % ", ".join(map(str, range(14))))
 BEFORE = "[3g.40gb@4, 2g.20gb@0, 1g.10gb@2, 1g.10gb@3]"
 VF_GPU, VF_TYPE, VF_TYPE_ID = "0000:41:00.0", "NVIDIA L40S-3Q", "1149"
+DELAYS = 1.1  # the kernel's own: 0.1 s when VFs come, 1 s when they go
+KERNEL_TIME = os.path.join(tempfile.gettempdir(), "carve-kernel-time-%d" % os.getpid())
 AFTER = "[3g.40gb@4, 2g.20gb@0, 2g.20gb@2]"
 
 rows = []
@@ -41,13 +43,15 @@ def layout(gpus, mig):
 
 
 @contextlib.contextmanager
-def started(machine, sim=("--plain",), **options):
+def started(machine, sim=("--plain",), preload=None, **options):
     memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
     run_dir = tempfile.mkdtemp(prefix="carve-bench-", dir=memory)
     try:
         # --plain: through FUSE the files of /proc and /sys would take a hundred times what a kernel takes
         with Node(machine, options=list(sim), **options) as node:
             node.env["CARVE_RUN_DIR"] = run_dir
+            if preload:
+                node.env.update(LD_PRELOAD=preload, CARVE_KERNEL_TIME=KERNEL_TIME)
             node.socket = os.path.join(run_dir, "api.sock")
             node.start()
             yield node
@@ -240,21 +244,35 @@ def vfs_by_hand(node, on):
     return time.monotonic() - begun
 
 
+def kernel_time(seconds=None):
+    """What carved's writes to the node's files took, in seconds; or that from now on it counts from there."""
+    with open(KERNEL_TIME, "r+", encoding="ascii") as file:
+        if seconds is None:
+            return int(file.read()) / 1e9
+        file.write("%022d\n" % (seconds * 1e9))
+    return seconds
+
+
 def virtual_functions(node, without_carve, runs=7):
-    """Against what the kernel itself sleeps: 0.1 s when VFs are turned on, 1 s when they are turned off."""
-    made, removed, by_hand = [], [], []
+    """What Carve takes beyond the kernel, which itself sleeps 0.1 s when VFs are turned on, 1 s when they are turned
+    off, and works in the writes to its files."""
+    made, removed, kernel, by_hand = [], [], [], []
     for _ in range(runs):
+        kernel_time(DELAYS)
         begun = time.monotonic()
         apply(node, "version: carve/v1\nlayouts:\n  x:\n  - gpus: [0]\n    vf: [{type: %s, count: 16}]\n" % VF_TYPE)
         made.append(time.monotonic() - begun)
         begun = time.monotonic()
         apply(node, "version: carve/v1\nlayouts:\n  x:\n  - gpus: [0]\n    vf: []\n")
         removed.append(time.monotonic() - begun)
+        kernel.append(kernel_time())
         by_hand.append(vfs_by_hand(without_carve, True) + vfs_by_hand(without_carve, False))
-    on, off = statistics.median(made), statistics.median(removed)
-    row("16 VFs made, typed and bound, and removed again", "%.3f s" % (on + off), "1.21 s", on + off <= 1.21,
-        "%d runs; made %.3f, removed %.3f s; a script: %.3f s; the kernel's own delays: 1.1 s"
-        % (runs, on, off, statistics.median(by_hand)))
+    took = [on + off for on, off in zip(made, removed)]
+    ours = statistics.median(all_ - its for all_, its in zip(took, kernel))
+    row("16 VFs made, typed and removed again: more than the kernel", "%.3f s" % ours, "%.2f s" % (DELAYS / 10),
+        ours <= DELAYS / 10, "%d runs; made %.3f, removed %.3f s; in the kernel %.3f s of it, its delays: %.1f s; "
+        "a script: %.3f s" % (runs, statistics.median(made), statistics.median(removed), statistics.median(kernel),
+                              DELAYS, statistics.median(by_hand)))
 
 
 def show():
@@ -280,8 +298,12 @@ with started(os.path.join(HERE, "node-mps.yaml"), config="mps: {idle: 1h}\nhealt
              sim=["--plain", "--mps-start", "0"]) as node:
     run_mps(node)
     recovery(node)
-with started("vgpu", sim=(), fast=False) as node, Node("vgpu", fast=False) as another:
+with open(KERNEL_TIME, "w", encoding="ascii") as file:
+    file.write("%022d\n" % 0)
+with started("vgpu", sim=(), fast=False, preload=os.path.join(system.BUILD, "tests/guest/vf/kernel_time.so")) as node, \
+        Node("vgpu", fast=False) as another:
     virtual_functions(node, another)
+os.unlink(KERNEL_TIME)
 loads += ", %.1f" % os.getloadavg()[0]
 show()
 sys.exit(0)

@@ -94,19 +94,32 @@ static int dir_of(const char *pci, const char *name, char ret_path[NAME_MAX_HERE
 	return fd < 0 ? all : fd;
 }
 
-int vf_link(const char *pci, const char *name, char *ret_text, size_t size)
+/* What a link points to, as it stands there. */
+static int read_link(const char *pci, const char *name, char ret_target[PATH_MAX])
 {
 	char path[NAME_MAX_HERE];
 	int dir = dir_of(pci, name, path);
-	char target[PATH_MAX];
-	ssize_t n = readlinkat(dir, path, target, sizeof(target) - 1);
-	const char *last;
+	ssize_t n = readlinkat(dir, path, ret_target, PATH_MAX - 1);
 
 	if (n < 0)
 		return -errno;
-	target[n] = '\0';
-	last = strrchr(target, '/');
+	ret_target[n] = '\0';
+	return 0;
+}
+
+static int take_last(const char *target, char *ret_text, size_t size)
+{
+	const char *last = strrchr(target, '/');
+
 	return text_copy(ret_text, size, last ? last + 1 : target);
+}
+
+int vf_link(const char *pci, const char *name, char *ret_text, size_t size)
+{
+	char target[PATH_MAX];
+	int r = read_link(pci, name, target);
+
+	return r < 0 ? r : take_last(target, ret_text, size);
 }
 
 int vf_read(const char *pci, const char *file, char *ret_text, size_t size)
@@ -160,14 +173,16 @@ int vf_write(const char *pf, const char *pci, const char *file, const char *text
 
 int vf_address(const char *pci, uint32_t number, char ret_pci[PCI_ADDRESS_MAX])
 {
-	char name[24], path[NAME_MAX_HERE];
+	char name[24], target[PATH_MAX], unused[NAME_MAX_HERE];
 	int r;
 
 	snprintf(name, sizeof(name), "virtfn%u", number);
-	r = vf_link(pci, name, ret_pci, PCI_ADDRESS_MAX);
-	/* it is near by this way */
+	r = read_link(pci, name, target);
+	if (r == 0)
+		r = take_last(target, ret_pci, PCI_ADDRESS_MAX);
+	/* where it is kept, this way is the shortest to it */
 	if (r == 0 && dirs.keeps)
-		keep_dir(ret_pci, dir_of(pci, name, path), path);
+		keep_dir(ret_pci, dir_of(pci, "", unused), target);
 	return r;
 }
 
