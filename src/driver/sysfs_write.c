@@ -27,9 +27,12 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { CHILD_PIPE = 3, OUTPUT_MAX = 4096 };
+enum { CHILD_PIPE = 3, OUTPUT_MAX = 4096, LOCK_PAUSE_NS = 10000000 };
+/* How long an earlier child is waited for: longer than the kernel takes to turn VFs off. */
+#define EARLIER_NS 3000000000ull
 
 /* What the child answers; its output follows. */
 struct answer {
@@ -45,6 +48,14 @@ struct note {
 
 /* Set in the child only. */
 static struct note *child_note;
+
+struct order {
+	const char *pci, *what;
+	sysfs_work work;
+	const void *context;
+	uint64_t deadline_ns;
+	struct note *note;
+};
 
 static int open_device(const char *pci)
 {
@@ -78,32 +89,56 @@ int sysfs_pending(const char *pci, int32_t *ret_pid)
 	return 0;
 }
 
-static void child_main(
-	const char *pci, sysfs_work work, const void *context, struct note *note, int to)
+static void end_if_abandoned(void)
 {
-	struct answer answer = { 0 };
+	struct pollfd p = { .fd = CHILD_PIPE };
+
+	if (poll(&p, 1, 0) == 1 && (p.revents & POLLERR))
+		_exit(EXIT_SUCCESS);
+}
+
+/* Negative errno; -EALREADY where an earlier child has it and does not come back. One that was left
+ * by a daemon that was killed mostly does. */
+static int take_lock(const struct order *order)
+{
+	const struct timespec pause = { .tv_nsec = LOCK_PAUSE_NS };
+	AUTO_CLOSE int lock = open_device(order->pci);
+	uint64_t until_ns = now_ns() + (order->deadline_ns / 2 < EARLIER_NS ? order->deadline_ns / 2
+									    : EARLIER_NS);
+
+	if (lock < 0)
+		return lock;
+	while (flock(lock, LOCK_EX | LOCK_NB) < 0) {
+		if (errno != EWOULDBLOCK)
+			return -errno;
+		if (now_ns() >= until_ns)
+			return -EALREADY;
+		end_if_abandoned();
+		nanosleep(&pause, NULL);
+	}
+	return TAKE_FD(lock);
+}
+
+static void child_main(const struct order *order, int to)
+{
+	struct answer answer = { .is_ours = 1 };
 	AUTO_BUF output = { 0 };
 	int lock;
 
-	child_note = note;
+	child_note = order->note;
 	setsid();
 	dup2(to, CHILD_PIPE);
 	/* what it runs is not waited for */
 	fcntl(CHILD_PIPE, F_SETFD, FD_CLOEXEC);
 	close_from(CHILD_PIPE + 1);
-	lock = open_device(pci);
-	answer.is_ours = 1;
-	if (lock < 0)
-		answer.result = lock;
-	else if (flock(lock, LOCK_EX | LOCK_NB) < 0)
-		answer.result = errno == EWOULDBLOCK ? -EALREADY : -errno;
-	else {
+	lock = take_lock(order);
+	answer.result = lock;
+	if (lock >= 0) {
 		answer.is_ours = 0;
-		answer.result = work(context, &output, &answer.err);
-	}
-	/* the next one may begin when we are read: not before */
-	if (lock >= 0)
+		answer.result = order->work(order->context, &output, &answer.err);
+		/* the next one may begin when we are read: not before */
 		close(lock);
+	}
 	if (write_all(CHILD_PIPE, &answer, sizeof(answer)) == 0)
 		write_all(CHILD_PIPE, buf_text(&output),
 			output.length < OUTPUT_MAX ? output.length : OUTPUT_MAX);
@@ -111,8 +146,7 @@ static void child_main(
 }
 
 /* The read end of the child's pipe. */
-static int start(
-	const char *pci, sysfs_work work, const void *context, struct note *note, struct error *err)
+static int start(const struct order *order, struct error *err)
 {
 	int fds[2], status;
 	pid_t between;
@@ -131,7 +165,7 @@ static int start(
 		pid_t child = fork();
 
 		if (child == 0)
-			child_main(pci, work, context, note, fds[1]);
+			child_main(order, fds[1]);
 		_exit(child < 0);
 	}
 	close(fds[1]);
@@ -181,38 +215,36 @@ static int refuse(const char *pci, int code, struct error *err)
 		"an earlier change of the virtual functions of %s was under way: try again", pci);
 }
 
-static int wait_for(int fd, const char *what, const struct note *note, uint64_t deadline_ns,
-	struct buf *ret_said, struct error *err)
+static int wait_for(const struct order *order, int fd, struct buf *ret_said, struct error *err)
 {
+	const char *what = order->what;
 	char text[DURATION_TEXT_MAX];
+	bool is_late = !read_until(fd, now_ns() + order->deadline_ns, ret_said);
 
-	if (read_until(fd, now_ns() + deadline_ns, ret_said))
-		return ret_said->length < sizeof(struct answer)
-			       ? error_set(err, -EIO, "a process was killed while %s",
-					 note->doing[0] ? note->doing : what)
-			       : 0;
-	return error_set(err, -ETIMEDOUT,
-		"the kernel has not come back within %s while %s: it goes on waiting, mostly for a "
-		"virtual machine that has one open; it is done when that ends",
-		duration_text(deadline_ns, text), note->doing[0] ? note->doing : what);
+	if (order->note->doing[0])
+		what = order->note->doing;
+	if (is_late)
+		return error_set(err, -ETIMEDOUT,
+			"the kernel has not come back within %s while %s: it goes on waiting, "
+			"mostly for a virtual machine that has one open; it is done when that ends",
+			duration_text(order->deadline_ns, text), what);
+	if (ret_said->length < sizeof(struct answer))
+		return error_set(err, -EIO, "a process was killed while %s", what);
+	return 0;
 }
 
-static int run(const char *pci, const char *what, sysfs_work work, const void *context,
-	struct note *note, uint64_t deadline_ns, struct buf *output, struct error *err)
+static int run(const struct order *order, struct buf *output, struct error *err)
 {
-	AUTO_CLOSE int fd = start(pci, work, context, note, err);
+	AUTO_CLOSE int fd = start(order, err);
 	AUTO_BUF said = { 0 };
 	struct answer answer;
-	int r;
+	int r = fd < 0 ? fd : wait_for(order, fd, &said, err);
 
-	if (fd < 0)
-		return fd;
-	r = wait_for(fd, what, note, deadline_ns, &said, err);
 	if (r < 0)
 		return r;
 	memcpy(&answer, said.text, sizeof(answer));
 	if (answer.is_ours)
-		return refuse(pci, answer.result, err);
+		return refuse(order->pci, answer.result, err);
 	if (output)
 		buf_add_n(output, said.text + sizeof(answer), said.length - sizeof(answer));
 	return answer.result < 0 ? error_set(err, answer.result, "%s", answer.err.text)
@@ -222,26 +254,19 @@ static int run(const char *pci, const char *what, sysfs_work work, const void *c
 int sysfs_run(const char *pci, const char *what, sysfs_work work, const void *context,
 	uint64_t deadline_ns, struct buf *output, struct error *err)
 {
-	struct note *note = mmap(
-		NULL, sizeof(*note), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct order order = { pci, what, work, context, deadline_ns };
 	int r;
 
-	if (note == MAP_FAILED)
+	order.note = mmap(NULL, sizeof(*order.note), PROT_READ | PROT_WRITE,
+		MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (order.note == MAP_FAILED)
 		return error_set(err, -errno, "no memory to share with a process: %m");
-	r = run(pci, what, work, context, note, deadline_ns, output, err);
-	munmap(note, sizeof(*note));
+	r = run(&order, output, err);
+	munmap(order.note, sizeof(*order.note));
 	return r;
 }
 
 /* ---- a write ---- */
-
-static void end_if_abandoned(void)
-{
-	struct pollfd p = { .fd = CHILD_PIPE };
-
-	if (poll(&p, 1, 0) == 1 && (p.revents & POLLERR))
-		_exit(EXIT_SUCCESS);
-}
 
 static int write_now(const char *path, const char *text, struct error *err)
 {

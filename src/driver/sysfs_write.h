@@ -21,7 +21,8 @@ struct error;
  * likes (sysfs_write), all before the one deadline, and read back what it wrote. `pci` is the
  * device that it is about, `what` says it for people ("the number of VFs of 0000:41:00.0 is
  * changed"). -ETIMEDOUT where it has not come back in time, with the write that it is in: that one
- * goes on, the child begins no other. -EALREADY where an earlier child has not come back.
+ * goes on, the child begins no other. -EALREADY where an earlier child does
+ * not come back within seconds.
  */
 typedef int (*sysfs_work)(const void *context, struct buf *output, struct error *err);
 int sysfs_run(const char *pci, const char *what, sysfs_work work, const void *context,

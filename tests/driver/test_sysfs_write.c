@@ -14,10 +14,10 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#define GPU	 "0000:41:00.0"
-#define HERE	 "/sys/bus/pci/devices/" GPU
-#define LONG_NS	 20000000000ull
-#define SHORT_NS 50000000ull
+#define GPU	  "0000:41:00.0"
+#define HERE	  "/sys/bus/pci/devices/" GPU
+#define LONG_NS	  20000000000ull
+#define SHORT_NS  50000000ull
 #define SECOND_NS 1000000000ull
 
 static void begin(void)
@@ -199,6 +199,26 @@ TEST(of_many_writes_none_comes_after_whoever_began_them_was_killed)
 	await_none();
 	CHECK_TEXT(tree_get(HERE "/b"), "0");
 	CHECK_TEXT(tree_get(HERE "/c"), "0");
+}
+
+TEST(an_earlier_write_that_comes_back_soon_is_waited_for)
+{
+	char text[16];
+	pid_t child;
+
+	begin();
+	fifo(HERE "/sriov_numvfs");
+	tree_put(HERE "/other", "0");
+	CHECK_EQ(sysfs_write(GPU, HERE "/sriov_numvfs", "0", SHORT_NS, NULL), -ETIMEDOUT);
+	child = fork();
+	if (child == 0) {
+		usleep(300000);
+		let_go(HERE "/sriov_numvfs", text, sizeof(text));
+		_exit(0);
+	}
+	CHECK_EQ(sysfs_write(GPU, HERE "/other", "1", LONG_NS, NULL), 0);
+	CHECK_TEXT(tree_get(HERE "/other"), "1");
+	waitpid(child, NULL, 0);
 }
 
 TEST(the_child_keeps_no_descriptor_of_ours)
