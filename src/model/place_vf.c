@@ -32,13 +32,26 @@ static bool is_usable(const struct vf *vf)
 	return vf->group >= 0 && vf->is_viable;
 }
 
+/* A group goes to one virtual machine as a whole, and another has part of this one's. */
+static bool is_group_taken(const struct gpu *gpu, const struct vf *vf)
+{
+	for (uint32_t i = 0; i < gpu->seen.vfs.n; i++) {
+		const struct vf *other = &gpu->seen.vfs.vf[i];
+
+		if (other != vf && other->group == vf->group && (other->lease || other->user))
+			return true;
+	}
+	return false;
+}
+
 static const struct vf *find_pinned(const struct gpu *gpu, const struct vf_setup *wanted)
 {
 	for (uint32_t i = 0; i < gpu->seen.vfs.n; i++) {
 		const struct vf *vf = &gpu->seen.vfs.vf[i];
 
 		if (vf->origin == SHARE_PINNED && !vf->lease && !vf->user && !vf->owner[0] &&
-			!vf_setup_is_free(&vf->setup) && serves(&vf->setup, wanted))
+			!vf_setup_is_free(&vf->setup) && serves(&vf->setup, wanted) &&
+			is_usable(vf) && !is_group_taken(gpu, vf))
 			return vf;
 	}
 	return NULL;

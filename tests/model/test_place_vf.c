@@ -112,6 +112,36 @@ TEST(an_idle_pinned_one_of_the_type_comes_first)
 	CHECK(at.gpu == 1 && at.vf == 0);
 }
 
+TEST(a_pinned_one_in_a_group_that_nobody_could_open_is_none)
+{
+	struct vf *pinned, *other;
+
+	h200(0, 16, false);
+	pinned = fixture_vf(&gpus[0], 5, "H200X-35C", SHARE_PINNED, 0);
+	other = fixture_vf(&gpus[0], 6, "H200X-35C", SHARE_DYNAMIC, 3);
+	CHECK_EQ(PLACES(1, "memory", "35G"), 0);
+	CHECK_EQ(at.vf, 5);
+	/* another machine has the group */
+	other->group = pinned->group;
+	CHECK_EQ(PLACES(1, "memory", "35G"), 0);
+	CHECK(at.vf != 5);
+	other->lease = 0;
+	other->user = 4711;
+	CHECK_EQ(PLACES(1, "memory", "35G"), 0);
+	CHECK(at.vf != 5);
+	other->user = 0;
+	CHECK_EQ(PLACES(1, "memory", "35G"), 0);
+	CHECK_EQ(at.vf, 5);
+	/* the host has part of it, or it has none */
+	pinned->is_viable = false;
+	CHECK_EQ(PLACES(1, "memory", "35G"), 0);
+	CHECK(at.vf != 5);
+	pinned->is_viable = true;
+	pinned->group = -1;
+	CHECK_EQ(PLACES(1, "memory", "35G"), 0);
+	CHECK(at.vf != 5);
+}
+
 TEST(vgpus_of_a_size_are_packed)
 {
 	h200(0, 16, false);
