@@ -31,7 +31,7 @@ to manage it.
 
 Sizes: _10G_ is 10\^9 bytes, _10Gi_ 2\^30. A size equal to the number in a MIG profile's name means that
 profile. Compute is percent of one GPU. A share is a MIG instance (_0:3g.40gb@4_), an MPS share (_0:mps1_,
-_0:3g.40gb@4:mps1_), a virtual function (_0:vf3_) or a whole GPU (_0_). Times: _500ms_, _10s_, _5m_, _4h_.
+_0:3g.40gb@4:mps1_), a virtual function (_0:vf3_, or its PCI address) or a whole GPU (_0_). Times: _500ms_, _10s_, _5m_, _4h_.
 
 # VERBS
 

@@ -181,7 +181,7 @@ void api_share_adopt(struct call *call)
 
 	if (call_refuse_unless_admin(call, "adopt shares"))
 		return;
-	if (share_is_vf_name(call->arg)) {
+	if (share_is_vf(call->daemon->gpus, call->daemon->n_gpus, call->arg)) {
 		adopt_vf(call);
 		return;
 	}

@@ -88,7 +88,7 @@ void api_get_share(struct call *call)
 			return;
 		}
 		share = render_mps_share(daemon, gpu, &daemon->gpus[gpu].mps[instance]);
-	} else if (share_is_vf_name(call->arg)) {
+	} else if (share_is_vf(daemon->gpus, daemon->n_gpus, call->arg)) {
 		if (share_find_vf(daemon->gpus, daemon->n_gpus, call->arg, &gpu, &instance, &err) <
 			0) {
 			call_fail_error(call, API_NOT_FOUND, &err);

@@ -167,3 +167,6 @@ int share_find_vf(const struct gpu *gpus, unsigned n, const char *name, unsigned
 bool share_is_mps_name(const char *name);
 /* True if it is written as the name of a VF ("0:vf3"). */
 bool share_is_vf_name(const char *name);
+/* True if share_find_vf is to be asked: it is written so, or is the address of a VF that is there.
+ */
+bool share_is_vf(const struct gpu *gpus, unsigned n, const char *name);

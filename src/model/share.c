@@ -128,6 +128,13 @@ bool share_is_vf_name(const char *name)
 	return colon && strncasecmp(colon, ":vf", 3) == 0 && parse_u32(colon + 3, &number) == 0;
 }
 
+bool share_is_vf(const struct gpu *gpus, unsigned n, const char *name)
+{
+	unsigned gpu, vf;
+
+	return share_is_vf_name(name) || share_find_vf(gpus, n, name, &gpu, &vf, NULL) == 0;
+}
+
 int share_find_vf(const struct gpu *gpus, unsigned n, const char *name, unsigned *ret_gpu,
 	unsigned *ret_vf, struct error *err)
 {

@@ -149,6 +149,8 @@ TEST(a_virtual_function_is_found_by_its_name_and_by_its_address)
 	fixture_vf(&gpu, 4, "H200X-35C", SHARE_PINNED, 0);
 	CHECK_EQ(share_find_vf(&gpu, 1, "0:vf16", &g, &i, &err), -ENODEV);
 	CHECK_TEXT(err.text, "no share '0:vf16': GPU 0 has 0:vf4");
+	CHECK(share_is_vf(&gpu, 1, "0000:10:00.5") && share_is_vf(&gpu, 1, "0:vf99"));
+	CHECK(!share_is_vf(&gpu, 1, "0000:10:00.0") && !share_is_vf(&gpu, 1, "1g.10gb@0"));
 	CHECK(share_is_vf_name("0:vf3") && share_is_vf_name("0:VF12"));
 	CHECK(!share_is_vf_name("0:mps3") && !share_is_vf_name("vf3"));
 }

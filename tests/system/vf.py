@@ -452,6 +452,9 @@ def a_free_vf_and_one_that_a_lease_made_have_nothing_to_adopt():
         node.vm("web1", profile="L40S-12Q", gpu="0")
         equal(node.get("/v1/shares/0:vf5")["share"]["origin"], None)
         true("none: it is free" in node.carve("show", "0:vf5").stdout, "a free VF is shown as one")
+        pci = node.get("/v1/shares/0:vf5")["share"]["vf"]["pci"]
+        equal(node.carve("show", pci).stdout, node.carve("show", "0:vf5").stdout)
+        equal(node.carve("show", "0000:41:1f.7").returncode, node.carve("show", "0:vf99").returncode)
         for share, why in (("0:vf5", "is free"), ("0:vf0", "is Carve's already")):
             answer = node.post("/v1/shares/%s/adopt" % share)
             equal((answer.status, why in str(answer["error"])), (409, True))
