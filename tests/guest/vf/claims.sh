@@ -117,6 +117,11 @@ stop() {
 	wait_for has_ended /tmp/carved.pid
 }
 
+# rests: carved changes no GPU, and has written down what it did.
+rests() {
+	[ "$(json '[.gpus[].busy] | unique | tostring' list gpus)" = "[null]" ]
+}
+
 # json FILTER WORD...: what carve answers, through jq.
 json() {
 	filter=$1

@@ -65,6 +65,7 @@ types_are_known_once_vfs_have_told_them() {
 	knows_types 5
 	carve release early
 	wait_for count_is 0
+	wait_for rests
 	stop
 }
 

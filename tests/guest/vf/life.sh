@@ -40,6 +40,7 @@ nothing_is_left() {
 	equal "$(json '.leases | length' list leases)" 0
 	equal "$(vf_shares)" 0
 	wait_for count_is "${1:-$n_idle}"
+	wait_for rests
 }
 
 a_gpu_that_is_not_managed_is_only_looked_at() {
