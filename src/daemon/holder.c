@@ -47,6 +47,7 @@ void holder_done(struct holder *holder)
 		close(TAKE_FD(holder->cgroup_fd));
 	free(holder->cgroup);
 	free(holder->command);
+	free(holder->fence_text);
 	holder_init(holder);
 }
 
@@ -201,9 +202,8 @@ static int watch_cgroup(struct lease *lease)
 
 static void not_fenced(struct holder *holder, const char *what, const struct error *why)
 {
-	AUTO_FREE char *text = must_asprintf("%s: %s", what, why->text);
-
-	text_copy(holder->fence_text, sizeof(holder->fence_text), text);
+	free(holder->fence_text);
+	holder->fence_text = must_asprintf("%s: %s", what, why->text);
 }
 
 static void put_fence(struct lease *lease, const struct binding *binding)
@@ -264,6 +264,17 @@ static void make_cgroup(struct lease *lease)
 	holder->cgroup = NULL;
 }
 
+static void not_followed(struct holder *holder)
+{
+	free(holder->fence_text);
+	holder->fence_text = must_strdup(
+		holder->kind == HOLDER_PID  ? "not fenced, children not followed: the holder is a "
+					      "process that was there before"
+		: holder->kind == HOLDER_VM ? "not fenced: VFIO keeps a virtual machine to its "
+					      "virtual function"
+					    : "not fenced: the holder is a name");
+}
+
 int holder_begin(struct lease *lease, const struct binding *binding, struct error *err)
 {
 	struct holder *holder = &lease->holder;
@@ -274,12 +285,7 @@ int holder_begin(struct lease *lease, const struct binding *binding, struct erro
 	else if (holder->kind == HOLDER_CGROUP)
 		holder->cgroup_fd = cgroup_find(holder->cgroup, err);
 	else if (holder->kind != HOLDER_RUN)
-		snprintf(holder->fence_text, sizeof(holder->fence_text), "%s",
-			holder->kind == HOLDER_PID  ? "not fenced, children not followed: the "
-						      "holder is a process that was there before"
-			: holder->kind == HOLDER_VM ? "not fenced: VFIO keeps a virtual machine to "
-						      "its virtual function"
-						    : "not fenced: the holder is a name");
+		not_followed(holder);
 	if (holder->kind == HOLDER_CGROUP && holder->cgroup_fd < 0)
 		return holder->cgroup_fd;
 	if (holder->cgroup_fd >= 0) {
@@ -302,7 +308,7 @@ int holder_begin(struct lease *lease, const struct binding *binding, struct erro
 		!holder_is_name(holder))
 		return error_set(err, -EPERM,
 			"the configuration requires a fence (require-fence): %s",
-			holder->fence_text);
+			holder->fence_text ?: "");
 	return r;
 }
 

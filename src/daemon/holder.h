@@ -44,8 +44,8 @@ struct holder {
 	char *cgroup;	      /* path in the v2 tree; NULL none */
 	char *command;	      /* for people; NULL */
 	bool is_fenced, was_entered;
-	bool owns_cgroup;     /* `cgroup` is made by us and removed with the lease */
-	char fence_text[160]; /* why it is not fenced, or what that means */
+	bool owns_cgroup; /* `cgroup` is made by us and removed with the lease */
+	char *fence_text; /* why it is not fenced, or what that means; NULL nothing */
 	int cgroup_fd, events_fd, pidfd;
 	sd_event_source *events_source, *pid_source;
 };

@@ -53,18 +53,18 @@ void lease_record(struct lease *lease)
 
 	for (unsigned i = 0; i < lease->n_shares; i++)
 		json_array_append_new(shares, share_to_json(lease, &lease->share[i]));
-	json = json_pack("{s:s, s:o, s:I, s:s*, s:s*, s:s*, s:o, s:I, s:I, s:I, s:b, s:b,"
+	json = json_pack("{s:s, s:o, s:I, s:s*, s:s*, s:s*, s:s*, s:o, s:I, s:I, s:I, s:b, s:b,"
 			 "s:{s:s, s:i, s:I, s:s*, s:s*, s:b, s:b, s:b, s:s}}",
 		"state", lease_state_names[lease->state], "request",
 		request_to_json(&lease->request), "uid", (json_int_t)lease->tenant->uid, "name",
-		lease->name, "why", lease->why, "reason", lease->reason, "shares", shares,
-		"created", (json_int_t)lease->created_wall_ns, "active",
+		lease->name, "choice", lease->choice, "why", lease->why, "reason", lease->reason,
+		"shares", shares, "created", (json_int_t)lease->created_wall_ns, "active",
 		(json_int_t)lease->active_wall_ns, "ends", (json_int_t)lease->ends_wall_ns,
 		"failed", lease->has_failed, "unwanted", lease->is_unwanted, "holder", "kind",
 		holder_kind_names[holder->kind], "pid", (int)holder->pid, "ticks",
 		(json_int_t)holder->start_ticks, "cgroup", holder->cgroup, "command",
 		holder->command, "fenced", holder->is_fenced, "entered", holder->was_entered,
-		"owns", holder->owns_cgroup, "fence_text", holder->fence_text);
+		"owns", holder->owns_cgroup, "fence_text", holder->fence_text ?: "");
 	if (json && lease->watch)
 		json_object_set_new(json, "profile", lease_watch_json(lease));
 	body = json ? json_dumps(json, JSON_COMPACT) : NULL;
@@ -107,8 +107,7 @@ static void recall_holder(struct holder *holder, const json_t *json)
 	holder->is_fenced = json_is_true(json_object_get(json, "fenced"));
 	holder->was_entered = json_is_true(json_object_get(json, "entered"));
 	holder->owns_cgroup = json_is_true(json_object_get(json, "owns"));
-	text_copy(
-		holder->fence_text, sizeof(holder->fence_text), text_of(json, "fence_text") ?: "");
+	holder->fence_text = copy_of(json, "fence_text");
 }
 
 static void recall_mps(const struct lease *lease, struct lease_share *share, const json_t *json)
@@ -332,6 +331,7 @@ static void recall(void *context, uint64_t id, const char *body)
 	request_from_json(json_object_get(json, "request"), &lease->request, NULL);
 	lease->request.uid = lease->tenant->uid;
 	lease->name = copy_of(json, "name");
+	lease->choice = copy_of(json, "choice");
 	lease->why = copy_of(json, "why");
 	lease->reason = copy_of(json, "reason");
 	lease->has_failed = json_is_true(json_object_get(json, "failed"));

@@ -330,7 +330,7 @@ json_t *render_lease(struct lease *lease, const struct peer *peer)
 		render_text(lease->why), "holder", render_holder(lease, peer));
 
 	json_object_set_new(json, "fenced", json_boolean(lease->holder.is_fenced));
-	json_object_set_new(json, "fence_text", render_text(lease->holder.fence_text));
+	json_object_set_new(json, "fence_text", render_text(lease->holder.fence_text ?: ""));
 	json_object_set_new(json, "created", render_time(lease->created_wall_ns));
 	json_object_set_new(json, "active", render_time(lease->active_wall_ns));
 	json_object_set_new(json, "ends", render_time(lease->ends_wall_ns));
