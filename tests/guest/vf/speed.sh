@@ -6,6 +6,7 @@
 # they go, and binds drivers besides.
 . /claims/claims.sh
 runs=9
+delays=1.1
 pf=$(pf_of)
 export CARVE_KERNEL_TIME=/tmp/kernel_time
 
@@ -57,10 +58,20 @@ for _ in $(seq $runs); do
 done
 stop
 
+median() {
+	sort -n "$1" | sed -n "$((runs / 2 + 1))p"
+}
+
+# share_of FILE: the median of its hundredths as percent of the kernel's own delays.
+share_of() {
+	echo $(($(median "$1") * 100 / (${delays%.*} * 100 + ${delays#*.} * 10)))
+}
+
 # seconds FILE: the median of its hundredths.
 seconds() {
-	sort -n "$1" | sed -n "$((runs / 2 + 1))p" | sed 's/^.$/0&/; s/^..$/0&/; s/..$/.&/'
+	median "$1" | sed 's/^.$/0&/; s/^..$/0&/; s/..$/.&/'
 }
 echo "16 VFs made, given to vfio-pci and removed again, on an emulated processor: $(seconds /tmp/all) s"
-echo "of that in the kernel: $(seconds /tmp/kernel) s, ours: $(seconds /tmp/ours) s; its own delays: 1.1 s"
-echo "a script: $(seconds /tmp/script) s; carve list: $(seconds /tmp/command) s; medians of $runs runs, in turn"
+echo "of that the kernel's: $(seconds /tmp/kernel) s, its own delays: $delays s"
+echo "ours: $(seconds /tmp/ours) s, $(share_of /tmp/ours) % of these delays; of that two starts of carve, each $(seconds /tmp/command) s"
+echo "a script: $(seconds /tmp/script) s; medians of $runs runs, in turn"
