@@ -186,6 +186,36 @@ TEST(another_count_goes_through_none)
 	BLOCKS("vfs: 8", 1, "0:vf1 must go to change how many virtual functions are on");
 }
 
+/* Whether the first step, which makes VFs free, has nothing to do. */
+static bool first_goes(enum vf_kind kind, const char *entry)
+{
+	struct plan plan = { 0 };
+	bool goes, comes_back;
+
+	fixture_gpu(&gpu, 0, FIXTURE_L40S);
+	fixture_vfs(&gpu, kind, 8, 8);
+	gpu.seen.vfs.origin = SHARE_PINNED;
+	for (unsigned i = 0; i < 3; i++)
+		fixture_vf(&gpu, i, NULL, SHARE_PINNED, 0);
+	CHECK_SAY(plan_for(entry, &plan) == 0, "%s", err.text);
+	CHECK(plan.n_steps > 0 && plan.step[0].kind == STEP_VF_SET);
+	goes = plan.step[0].vf.goes;
+	comes_back = step_inverse(&plan.step[0]).vf.setup.is_for_vm;
+	CHECK(comes_back && !step_inverse(&plan.step[0]).vf.goes);
+	plan_done(&plan);
+	return goes;
+}
+
+TEST(those_with_nothing_but_a_driver_go_with_the_count)
+{
+	CHECK(first_goes(VF_KIND_GENERIC, "vf: []"));
+	CHECK(first_goes(VF_KIND_GENERIC, "vfs: 4, vf: [{count: 1}]"));
+	CHECK(first_goes(VF_KIND_I915, "vf: []"));
+	CHECK(!first_goes(VF_KIND_XE, "vf: []"));
+	/* where the others stay on, it is made free by itself */
+	CHECK(!first_goes(VF_KIND_GENERIC, "vfs: 8, vf: [{count: 1}]"));
+}
+
 TEST(a_gpu_in_use_keeps_virtual_functions_from_coming_on)
 {
 	h200(0, false);
