@@ -160,19 +160,13 @@ static int speaks_for(const struct advice_item *item, unsigned rule)
 }
 
 /* The rule that makes most of the difference. */
-static void say_because(struct advice *advice)
+void advice_say_before(const struct advice_item *first, const struct advice_item *second,
+	char ret_text[ADVICE_BECAUSE_MAX])
 {
-	const struct advice_item *first = &advice->item[0], *second = &advice->item[1];
 	const char *a = advice_option_names[first->option],
 		   *b = advice_option_names[second->option];
 	int most = 0, r = -1;
 
-	if (first->verdict == VERDICT_NO)
-		return (void)snprintf(
-			advice->because, sizeof(advice->because), "None of the ways is possible.");
-	if (second->verdict == VERDICT_NO)
-		return (void)snprintf(advice->because, sizeof(advice->because),
-			"%s is the only one that is possible.", a);
 	for (unsigned i = 0; i < advice_rules_n; i++) {
 		int difference = speaks_for(first, i) - speaks_for(second, i);
 
@@ -182,17 +176,29 @@ static void say_because(struct advice *advice)
 		}
 	}
 	if (r >= 0)
-		snprintf(advice->because, sizeof(advice->because),
-			"%s before %s, because of %s: %s", a, b,
+		snprintf(ret_text, ADVICE_BECAUSE_MAX, "%s before %s, because of %s: %s", a, b,
 			speaks_for(first, (unsigned)r) > 0 ? a : b, advice_rules[r].reason);
 	else if (*second->whom && !*first->whom)
-		snprintf(advice->because, sizeof(advice->because),
+		snprintf(ret_text, ADVICE_BECAUSE_MAX,
 			"%s before %s, because nobody has to leave a GPU for it.", a, b);
 	else
-		snprintf(advice->because, sizeof(advice->because),
+		snprintf(ret_text, ADVICE_BECAUSE_MAX,
 			"%s before %s: no rule tells them apart, and it stands first in Carve's "
 			"order.",
 			a, b);
+}
+
+static void say_because(struct advice *advice)
+{
+	const struct advice_item *first = &advice->item[0], *second = &advice->item[1];
+
+	if (first->verdict == VERDICT_NO)
+		text_copy(advice->because, ADVICE_BECAUSE_MAX, "None of the ways is possible.");
+	else if (second->verdict == VERDICT_NO)
+		snprintf(advice->because, ADVICE_BECAUSE_MAX,
+			"%s is the only one that is possible.", advice_option_names[first->option]);
+	else
+		advice_say_before(first, second, advice->because);
 }
 
 static int compare_items(const void *left, const void *right)

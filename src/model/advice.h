@@ -35,17 +35,6 @@ extern const char *const advice_option_names[ADVICE_OPTIONS_N]; /* "mps-in-mig" 
 enum mechanism advice_mechanism(enum advice_option option);
 
 enum advice_consumer { CONSUMER_ANY, CONSUMER_PROCESS, CONSUMER_CONTAINER, CONSUMER_VM };
-enum advice_workload {
-	WORKLOAD_ANY,
-	WORKLOAD_INFERENCE,
-	WORKLOAD_TRAINING,
-	WORKLOAD_INTERACTIVE,
-	WORKLOAD_RENDERING,
-	WORKLOAD_HPC,
-	WORKLOAD_VDI,
-	WORKLOAD_N,
-};
-extern const char *const advice_workload_names[WORKLOAD_N]; /* "any", ... */
 
 /* What is to be decided. */
 struct advice_need {
@@ -55,9 +44,6 @@ struct advice_need {
 	enum advice_consumer consumer; /* ANY: not said; process and container are alike */
 	bool consumers_said[CONSUMER_VM + 1];
 	unsigned count; /* as many of them, each with what the request says */
-	enum advice_workload workload;
-	uint64_t latency_ns; /* 0: no target */
-	double percentile;   /* 99.0 */
 	bool no_licence, no_reset, driver_per_tenant;
 };
 void advice_need_init(struct advice_need *need);
@@ -67,10 +53,6 @@ void advice_need_init(struct advice_need *need);
 	{ "container", NULL, "for containers of this host", NULL },                                \
 		{ "process", NULL, "for processes of this host", NULL },                           \
 		{ "count", "N", "as many of them, each with the size that is said", NULL },        \
-		{ "workload", "KIND", "what they do",                                              \
-			"inference training interactive rendering hpc vdi" },                      \
-		{ "latency", "MS[@pN]", "answers come within so many milliseconds: 20@p99",        \
-			NULL },                                                                    \
 		{ "no-licence", NULL, "nothing that needs a licence", NULL },                      \
 		{ "no-reset", NULL, "nothing that resets a GPU", NULL },                           \
 		{ "driver-per-tenant", NULL, "each tenant installs a driver of its own", NULL },
@@ -122,7 +104,7 @@ struct advice_measured {
 	unsigned count;	     /* shares that were busy at once */
 	unsigned percent;    /* compute that each had; 0: turns */
 	const char *profile; /* of MIG; NULL or "": any */
-	uint32_t workloads;  /* 1 << enum advice_workload; 0: all */
+	uint32_t workloads;  /* 1 << enum workload; 0: all */
 	struct advice_estimate estimate;
 	const char *elsewhere; /* the estimate's text where it is of another GPU */
 };
@@ -219,9 +201,10 @@ struct advice_item {
 	char whom[400];			/* who has to leave for it, "" nobody */
 };
 
+#define ADVICE_BECAUSE_MAX 600
 struct advice {
 	struct advice_item item[ADVICE_OPTIONS_N]; /* the best first, the impossible last */
-	char because[600]; /* one sentence: why the first stands before the second */
+	char because[ADVICE_BECAUSE_MAX]; /* one sentence: why the first stands before the second */
 };
 
 /*
@@ -232,6 +215,9 @@ void advise(const struct advice_need *need, const struct advice_gpu *gpus, unsig
 
 /* The first rule among those that fired with that effect, or NULL. */
 const struct advice_rule *advice_rule_of(const struct advice_item *item, enum rule_effect effect);
+/* One sentence why the first stands before the second; both are possible. */
+void advice_say_before(const struct advice_item *first, const struct advice_item *second,
+	char ret_text[ADVICE_BECAUSE_MAX]);
 /* Why it is impossible, and what would make it possible. Borrowed from the item or the tables. */
 const char *advice_why_not(const struct advice_item *item);
 const char *advice_way_out(const struct advice_item *item);

@@ -17,7 +17,7 @@ const char *const advice_source_names[] = { "measured", "published", "rule of th
 static const struct figure {
 	const char *symbol;
 	enum advice_option option;
-	enum advice_workload workload;
+	enum workload workload;
 	unsigned slices, shares;
 	struct advice_span throughput, latency;
 	const char *text, *source;
@@ -39,7 +39,7 @@ static bool is_of_need(const struct advice_measured *row, enum advice_option opt
 
 	return row->option == option && (!is_divided || row->percent == share->percent) &&
 	       (!row->profile || !*row->profile || text_eq(row->profile, share->profile)) &&
-	       (!row->workloads || row->workloads & 1U << need->workload);
+	       (!row->workloads || row->workloads & 1U << need->request.workload);
 }
 
 /* One alone may get any neighbours: it is told what the most of them leave it. */
@@ -99,7 +99,7 @@ static bool find_published(enum advice_option option, const struct advice_need *
 		const struct figure *figure = &figures[i];
 
 		if (!gpu->product || !text_eq(figure->symbol, gpu->product->symbol) ||
-			figure->option != option || figure->workload != need->workload ||
+			figure->option != option || figure->workload != need->request.workload ||
 			figure->slices != slices_of(&gpu->gpu, share) ||
 			(figure->shares && figure->shares != neighbours(need, share)) ||
 			!fills(figure, share))

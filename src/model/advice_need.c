@@ -14,9 +14,6 @@
 
 enum { COUNT_MAX = 1024 };
 
-const char *const advice_workload_names[WORKLOAD_N] = { "any", "inference", "training",
-	"interactive", "rendering", "hpc", "vdi" };
-
 void advice_need_init(struct advice_need *need)
 {
 	*need = (struct advice_need){ .count = 1 };
@@ -36,48 +33,6 @@ static int set_count(struct advice_need *need, const char *value, struct error *
 			err, -EINVAL, "count: '%s' is not a number from 1 to %d", value, COUNT_MAX);
 	need->count = n;
 	return 0;
-}
-
-static int set_workload(struct advice_need *need, const char *value, struct error *err)
-{
-	for (unsigned i = 0; i < WORKLOAD_N; i++) {
-		if (!text_eq(advice_workload_names[i], value))
-			continue;
-		need->workload = (enum advice_workload)i;
-		return 0;
-	}
-	return error_set(err, -EINVAL,
-		"workload: '%s' is none of inference, training, interactive, rendering, hpc and "
-		"vdi",
-		value);
-}
-
-/* "20", "20ms", "20@p99", "0.5ms@p99.9" */
-static int set_latency(struct advice_need *need, const char *value, struct error *err)
-{
-	char *end;
-	double ms = strtod(value, &end), percentile = 99;
-
-	if (end == value)
-		goto bad;
-	if (text_starts(end, "ms"))
-		end += 2;
-	if (text_starts(end, "@p")) {
-		const char *digits = end + 2;
-
-		percentile = strtod(digits, &end);
-		if (end == digits)
-			goto bad;
-	}
-	if (*end || !isfinite(ms) || ms <= 0 || ms > 3600000 || !isfinite(percentile) ||
-		percentile < 1 || percentile >= 100)
-		goto bad;
-	need->latency_ns = (uint64_t)(ms * 1e6 + 0.5);
-	need->percentile = percentile;
-	return 0;
-bad:
-	return error_set(err, -EINVAL,
-		"latency: '%s' is not written as milliseconds and a percentile: 20@p99", value);
 }
 
 static void say_consumer(struct advice_need *need, enum advice_consumer consumer)
@@ -102,10 +57,6 @@ int advice_need_option(
 			err, -EINVAL, "%s %s", name, value ? "takes no value" : "needs a value");
 	if (text_eq(name, "count"))
 		return set_count(need, value, err);
-	if (text_eq(name, "workload"))
-		return set_workload(need, value, err);
-	if (text_eq(name, "latency"))
-		return set_latency(need, value, err);
 	if (text_eq(name, "container"))
 		say_consumer(need, CONSUMER_CONTAINER);
 	else if (text_eq(name, "process"))
@@ -159,7 +110,7 @@ static bool is_driver_by_mechanism(const struct advice_need *n)
 }
 static bool is_desktop_on_host(const struct advice_need *n)
 {
-	return n->workload == WORKLOAD_VDI && is_on_host(n);
+	return n->request.workload == WORKLOAD_VDI && is_on_host(n);
 }
 static bool is_mps_of_strangers(const struct advice_need *n)
 {
@@ -169,7 +120,7 @@ static bool is_mps_of_strangers(const struct advice_need *n)
 static bool is_mps_of_graphics(const struct advice_need *n)
 {
 	return is_mechanism(n, MECHANISM_MPS) &&
-	       (n->workload == WORKLOAD_RENDERING || n->workload == WORKLOAD_VDI);
+	       (n->request.workload == WORKLOAD_RENDERING || n->request.workload == WORKLOAD_VDI);
 }
 static bool is_security_of_same(const struct advice_need *n)
 {
@@ -181,6 +132,8 @@ static const struct contradiction {
 	bool (*holds)(const struct advice_need *n);
 	const char *one, *other, *why;
 } contradictions[] = {
+	{ is_desktop_on_host, "--workload vdi", "--process or --container",
+		"virtual desktops are virtual machines: take --vm, or --workload rendering" },
 	{ is_both_on_host, "--process", "--container", "it is one or the other" },
 	{ is_vm_and_host, "--vm", "--process or --container",
 		"a virtual machine has a kernel and a driver of its own" },
@@ -190,8 +143,6 @@ static const struct contradiction {
 		"these use the one driver of the host's kernel: take --vm" },
 	{ is_driver_by_mechanism, "--driver-per-tenant", "--mechanism",
 		"only virtual functions (vf) go to guests with a driver of their own" },
-	{ is_desktop_on_host, "--workload vdi", "--process or --container",
-		"virtual desktops are virtual machines: take --vm, or --workload rendering" },
 	{ is_mps_of_strangers, "--mechanism mps", "--tenants strangers",
 		"one MPS server serves one user, and a fault of one client ends all" },
 	{ is_mps_of_graphics, "--mechanism mps", "--workload",
@@ -210,7 +161,7 @@ int advice_need_check(struct advice_need *need, struct error *err)
 				"%s and %s contradict each other: %s; leave one of them out",
 				row->one, row->other, row->why);
 	}
-	if (need->driver_per_tenant || need->workload == WORKLOAD_VDI)
+	if (need->driver_per_tenant)
 		need->request.is_vm = true;
 	if (need->request.is_vm)
 		need->consumer = CONSUMER_VM;
@@ -246,16 +197,16 @@ const char *advice_need_text(const struct advice_need *need, char ret_text[ADVIC
 	if (need->name[0])
 		buf_addf(&text, "%s: ", need->name);
 	add_what(need, &text);
-	if (need->workload != WORKLOAD_ANY)
-		buf_addf(&text, " for %s", advice_workload_names[need->workload]);
+	if (need->request.workload != WORKLOAD_ANY)
+		buf_addf(&text, " for %s", workload_names[need->request.workload]);
 	if (need->consumer != CONSUMER_ANY)
 		buf_addf(&text, " in %s", consumers[need->consumer]);
 	buf_addf(&text, ", tenants: %s", tenants_names[need->request.tenants]);
 	if (need->request.isolation != ISOLATION_NONE)
 		buf_addf(&text, ", isolation: %s", isolation_names[need->request.isolation]);
-	if (need->latency_ns)
-		buf_addf(&text, ", p%g within %g ms", need->percentile,
-			(double)need->latency_ns / 1e6);
+	if (need->request.latency_ns)
+		buf_addf(&text, ", p%g within %g ms", need->request.percentile,
+			(double)need->request.latency_ns / 1e6);
 	if (need->driver_per_tenant)
 		buf_add(&text, ", a driver for each tenant");
 	if (need->no_licence)

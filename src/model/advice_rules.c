@@ -21,7 +21,7 @@ static inline bool trusts(const struct advice_need *n)
 
 static inline bool has_latency(const struct advice_need *n)
 {
-	return n->latency_ns > 0;
+	return n->request.latency_ns > 0;
 }
 
 static inline bool is_sized(const struct advice_need *n)
@@ -31,7 +31,7 @@ static inline bool is_sized(const struct advice_need *n)
 
 static inline bool wants_graphics(const struct advice_need *n)
 {
-	return n->workload == WORKLOAD_RENDERING || n->workload == WORKLOAD_VDI;
+	return request_wants_graphics(&n->request);
 }
 
 static bool has_graphics(const struct advice_gpu *g)
@@ -49,9 +49,7 @@ static bool is_small(const struct advice_need *n, const struct advice_gpu *g)
 {
 	struct request request = advice_sized(n);
 
-	if (request_is_bare(&request))
-		return false;
-	return request.memory_bytes * 2 < g->gpu.facts.memory_bytes && request.compute_percent < 50;
+	return request_is_small(&request, &g->gpu);
 }
 
 static bool is_oversized(const struct advice_need *n, const struct advice_share *s)

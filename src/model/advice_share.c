@@ -127,6 +127,9 @@ static void lack_profile(struct advice_share *share, const struct need *need)
 	if (need->lack == LACK_PROFILE)
 		lack(share, "one of its own profiles, or leave --profile out",
 			"It has no such profile: it has %s.", names);
+	else if (need->lack == LACK_GRAPHICS)
+		lack(share, "a whole GPU, or a product whose instances have them",
+			"None of its MIG instances has graphics.");
 	else if (need->lack == LACK_MEMORY)
 		lack(share, "less memory, or a larger GPU",
 			"Its largest profile, %s, has %s of memory.", largest->name,
@@ -137,35 +140,7 @@ static void lack_profile(struct advice_share *share, const struct need *need)
 			largest->name);
 }
 
-static bool wants_graphics(const struct advice_need *need)
-{
-	return need->workload == WORKLOAD_RENDERING || need->workload == WORKLOAD_VDI;
-}
-
-/* Graphics take an instance that has them, which only its name asks for. */
-static void ask_for_graphics(const struct advice_need *need, const struct mig_geometry *geometry,
-	struct request *request)
-{
-	unsigned slices = request_is_bare(request) ? geometry->n_slices
-						   : request_slices(request, geometry->n_slices);
-
-	if (!wants_graphics(need) || request->profile[0])
-		return;
-	for (unsigned i = 0; i < geometry->n_profiles; i++) {
-		const struct mig_profile *profile = &geometry->profile[i];
-
-		if (profile->media != MIG_MEDIA_GFX || profile->slices < slices ||
-			(profile->memory_bytes < request->memory_bytes &&
-				profile->label_gb != request->memory_label))
-			continue;
-		text_copy(request->profile, sizeof(request->profile), profile->name);
-		request->memory_bytes = request->memory_label = request->compute_percent = 0;
-		return;
-	}
-}
-
-static struct request request_by(
-	const struct advice_need *need, const struct gpu *gpu, enum mechanism mechanism)
+static struct request request_by(const struct advice_need *need, enum mechanism mechanism)
 {
 	struct request request = advice_sized(need);
 
@@ -173,8 +148,6 @@ static struct request request_by(
 	request.gpu[0] = '\0';
 	request.n_gpus = 1;
 	request.has_n_gpus = request.is_vm = false;
-	if (mechanism == MECHANISM_MIG)
-		ask_for_graphics(need, &gpu->facts.geometry, &request);
 	return request;
 }
 
@@ -182,7 +155,7 @@ static void share_mig(
 	const struct advice_need *need, const struct advice_gpu *gpu, struct advice_share *share)
 {
 	const struct mig_geometry *geometry = &gpu->gpu.facts.geometry;
-	struct request request = request_by(need, &gpu->gpu, MECHANISM_MIG);
+	struct request request = request_by(need, MECHANISM_MIG);
 	AUTO_FREE struct gpu *empty = NULL, *open = NULL;
 	const struct mig_profile *profile;
 	struct placement first, now;
@@ -267,7 +240,7 @@ static unsigned count_mps(const struct gpu *gpu, const struct advice_share *shar
 static void share_mps(
 	const struct advice_need *need, const struct advice_gpu *gpu, struct advice_share *share)
 {
-	struct request request = request_by(need, &gpu->gpu, MECHANISM_MPS);
+	struct request request = request_by(need, MECHANISM_MPS);
 	AUTO_FREE struct gpu *empty = emptied(&gpu->gpu, false);
 	struct placement placement;
 	uint32_t percent;
@@ -342,7 +315,7 @@ static void share_mps_in_mig(
 	const struct advice_need *need, const struct advice_gpu *gpu, struct advice_share *share)
 {
 	const struct mig_geometry *geometry = &gpu->gpu.facts.geometry;
-	struct request request = request_by(need, &gpu->gpu, MECHANISM_MPS), instance;
+	struct request request = request_by(need, MECHANISM_MPS), instance;
 	AUTO_FREE struct gpu *empty = emptied(&gpu->gpu, true), *open = NULL;
 	struct placement placement;
 	int p;
@@ -360,7 +333,7 @@ static void share_mps_in_mig(
 	text_copy(share->profile, sizeof(share->profile), geometry->profile[p].name);
 	share->sm = geometry->profile[p].sm;
 	share->start = -1;
-	instance = request_by(need, &gpu->gpu, MECHANISM_MIG);
+	instance = request_by(need, MECHANISM_MIG);
 	instance.memory_bytes = instance.memory_label = instance.compute_percent = 0;
 	text_copy(instance.profile, sizeof(instance.profile), share->profile);
 	open = gpu->gpu.seen.mig_on ? advice_opened(&gpu->gpu) : emptied(&gpu->gpu, true);

@@ -12,18 +12,18 @@
 #include "model/vf_room.h"
 
 #include <ctype.h>
+#include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 
-static bool is_for(const struct advice_need *need, char series)
+/* The place of its series among those that serve the workload. */
+static size_t rank_of(const struct advice_need *need, const struct vf_type *type)
 {
-	switch (need->workload) {
-	case WORKLOAD_VDI:
-		return series == 'B' || series == 'Q';
-	case WORKLOAD_RENDERING:
-		return series == 'Q';
-	default: /* Q computes too, with another licence */
-		return series == 'C' || series == 'Q';
-	}
+	const char *order = request_series(&need->request);
+	char series = vf_type_series(type);
+	const char *at = series ? strchr(order, series) : NULL;
+
+	return at ? (size_t)(at - order) : SIZE_MAX;
 }
 
 static const struct mig_profile *profile_of(const struct gpu *gpu, const struct vf_type *type)
@@ -47,7 +47,7 @@ static bool serves(const struct advice_need *need, const struct gpu *gpu,
 	const struct mig_profile *profile = profile_of(gpu, type);
 	const struct mig_geometry *geometry = &gpu->facts.geometry;
 
-	if (on_mig != (profile != NULL) || !is_for(need, vf_type_series(type)))
+	if (on_mig != (profile != NULL) || rank_of(need, type) == SIZE_MAX)
 		return false;
 	if (request->profile[0])
 		return vf_type_find(&gpu->facts.vf, request->profile) ==
@@ -76,11 +76,11 @@ static bool is_better(const struct advice_need *need, const struct gpu *gpu,
 		return true;
 	if (a && b && a->slices != b->slices && need->request.memory_bytes)
 		return a->slices < b->slices;
-	if (vf_type_series(type) != vf_type_series(than))
-		return vf_type_series(type) == (need->workload == WORKLOAD_VDI ? 'B' : 'C');
-	if (a && need->count > 1)
+	if (need->request.memory_bytes && (is_smaller || is_larger))
 		return is_smaller;
-	return need->request.memory_bytes ? is_smaller : is_larger;
+	if (rank_of(need, type) != rank_of(need, than))
+		return rank_of(need, type) < rank_of(need, than);
+	return a && need->count > 1 ? is_smaller : is_larger;
 }
 
 static void no_type(const struct gpu *gpu, bool on_mig, struct advice_share *share)

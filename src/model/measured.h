@@ -19,7 +19,7 @@ enum work_kind { WORK_COMPUTE, WORK_BANDWIDTH, WORK_LAUNCH, WORK_KINDS_N };
 extern const char *const work_kind_names[WORK_KINDS_N]; /* "compute", "bandwidth", "launch" */
 /* The kind of that name, or -1. */
 int work_kind_find(const char *name);
-/* Which workloads it stands for (1 << enum advice_workload), and why. */
+/* Which workloads it stands for (1 << enum workload), and why. */
 struct work_meaning {
 	uint32_t workloads;
 	const char *why;

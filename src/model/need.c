@@ -4,7 +4,8 @@
  * is a profile's label means that profile, though the instance has a little less. The smallest
  * takes the fewest slots, then the fewest slices. Profiles that take media engines beyond their
  * part are for those who name them; one without media engines serves a request by size as well, but
- * only where the plain one of the same shape is not to be had.
+ * only where the plain one of the same shape is not to be had. Graphics take an instance that has
+ * them.
  */
 #include "model/need.h"
 
@@ -14,6 +15,12 @@ bool request_is_bare(const struct request *request)
 {
 	return request->memory_bytes == 0 && request->memory_label == 0 &&
 	       request->compute_percent == 0 && request->profile[0] == '\0';
+}
+
+bool request_is_small(const struct request *request, const struct gpu *gpu)
+{
+	return !request_is_bare(request) && request->memory_bytes * 2 < gpu->facts.memory_bytes &&
+	       request->compute_percent < 50;
 }
 
 unsigned request_slices(const struct request *request, unsigned n_slices)
@@ -47,6 +54,13 @@ static bool has_memory(const struct mig_profile *profile, const struct request *
 	       (request->memory_label && request->memory_label == profile->label_gb);
 }
 
+static bool may_serve(const struct mig_profile *profile, const struct request *request)
+{
+	if (request_wants_graphics(request))
+		return profile->media == MIG_MEDIA_GFX;
+	return profile->media == MIG_MEDIA_PLAIN || profile->media == MIG_MEDIA_NONE;
+}
+
 static bool is_smaller(const struct mig_profile *a, const struct mig_profile *b)
 {
 	return a->size != b->size ? a->size < b->size : a->slices < b->slices;
@@ -65,12 +79,15 @@ void need_of(
 	else if (request->profile[0])
 		need_profile(&need, request->profile);
 	else
-		need.lack = LACK_MEMORY;
+		need.lack = request_wants_graphics(request) ? LACK_GRAPHICS : LACK_MEMORY;
 	for (unsigned i = 0; i < geometry->n_profiles && !request->profile[0]; i++) {
 		const struct mig_profile *p = &geometry->profile[i];
 
-		if ((p->media != MIG_MEDIA_PLAIN && p->media != MIG_MEDIA_NONE) ||
-			!has_memory(p, request))
+		if (!may_serve(p, request))
+			continue;
+		if (need.lack == LACK_GRAPHICS)
+			need.lack = LACK_MEMORY;
+		if (!has_memory(p, request))
 			continue;
 		if (need.lack == LACK_MEMORY)
 			need.lack = LACK_COMPUTE;

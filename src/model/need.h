@@ -10,6 +10,7 @@ enum need_lack {
 	LACK_NOTHING,
 	LACK_GEOMETRY, /* the driver does not tell the profiles */
 	LACK_PROFILE,
+	LACK_GRAPHICS, /* none of its instances has them */
 	LACK_MEMORY,
 	LACK_COMPUTE, /* enough memory, but not with so much compute */
 };
@@ -28,6 +29,9 @@ struct need {
 
 /* True if the request names no size and no profile: then it means whole GPUs. */
 bool request_is_bare(const struct request *request);
+
+/* A share of that size leaves more than half of the GPU to nobody. */
+bool request_is_small(const struct request *request, const struct gpu *gpu);
 
 /* Compute slices that the request needs on a GPU of `n_slices`: 25 % of 7 is 2. */
 unsigned request_slices(const struct request *request, unsigned n_slices);

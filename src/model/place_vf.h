@@ -51,6 +51,9 @@ void vf_offer(struct wish *wish, unsigned g, struct vf_offer *ret_offer);
 /* What the request means on the GPU: offer->type and setup; a bar where it means nothing. */
 enum vf_bar vf_choose(const struct wish *wish, const struct gpu *gpu, struct vf_offer *offer);
 
+/* Its series serves the workload; a type without a series serves every one. */
+bool vf_type_serves(const struct wish *wish, const struct vf_type *type);
+
 /* As place() for a request of a virtual machine. */
 int vf_place(struct wish *wish, struct placement *ret_placement, struct error *err);
 /* Nothing but leases keeps the request from GPU g. */

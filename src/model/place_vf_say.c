@@ -172,18 +172,22 @@ static void say_group(const struct gpu *gpu, struct buf *text)
 			gpu->index);
 }
 
-static void say_memory(const struct gpu *gpu, struct buf *text)
+static void say_memory(const struct wish *wish, const struct gpu *gpu, struct buf *text)
 {
 	const struct vf_facts *facts = &gpu->facts.vf;
 	const struct vf_type *largest = NULL;
 	char size[SIZE_TEXT_MAX];
 
 	for (uint32_t t = 0; t < facts->n_types; t++)
-		if (!largest || facts->type[t].memory_bytes >= largest->memory_bytes)
+		if (vf_type_serves(wish, &facts->type[t]) &&
+			(!largest || facts->type[t].memory_bytes >= largest->memory_bytes))
 			largest = &facts->type[t];
 	if (largest)
 		buf_addf(text, "the most on GPU %u (%s) is %s with %s", gpu->index,
 			gpu->facts.product, largest->name, size_text(largest->memory_bytes, size));
+	else if (facts->n_types)
+		buf_addf(text, "GPU %u (%s) has no type of vGPU for workload %s", gpu->index,
+			gpu->facts.product, workload_names[wish->request->workload]);
 	else
 		buf_addf(text, "GPU %u (%s) has %s", gpu->index, gpu->facts.product,
 			size_text(gpu->facts.memory_bytes, size));
@@ -260,7 +264,7 @@ static void say_never(struct wish *wish, unsigned g, const struct vf_offer *offe
 		say_types(gpu, false, text);
 		return;
 	case VF_BAR_MEMORY:
-		say_memory(gpu, text);
+		say_memory(wish, gpu, text);
 		return;
 	case VF_BAR_TYPE:
 		say_type(wish, gpu, text);

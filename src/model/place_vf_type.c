@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What a request for a virtual machine means on one GPU: the type that it names, or the smallest
- * that has the memory; of several of one size C before Q, B and A. A number that is in a type's
+ * that has the memory and whose series serves the workload; of several of one size the one whose
+ * series serves it best. A number that is in a type's
  * name means that size. In MIG mode these are types backed by MIG, else the time-sliced ones. Where
  * there are no types it is a quota, in whole MiB, or any VF.
  */
@@ -29,12 +30,21 @@ static uint64_t memory_wanted(const struct wish *wish, const struct gpu *gpu)
 	return request->memory_bytes;
 }
 
-static unsigned rank_of(const struct vf_type *type)
+/* The place of its series among those that serve the workload; types without one come last. */
+static size_t rank_of(const struct wish *wish, const struct vf_type *type)
 {
-	static const char order[] = "CQBA";
+	const char *order = request_series(wish->request);
+	char series = vf_type_series(type);
+	const char *at = series ? strchr(order, series) : NULL;
+
+	return at ? (size_t)(at - order) : strlen(order);
+}
+
+bool vf_type_serves(const struct wish *wish, const struct vf_type *type)
+{
 	char series = vf_type_series(type);
 
-	return series ? (unsigned)(strchr(order, series) - order) : sizeof(order);
+	return !series || strchr(request_series(wish->request), series);
 }
 
 /* Others' faults stay away: parts of the hardware are its own. */
@@ -63,10 +73,10 @@ static enum vf_bar choose_named(const struct wish *wish, const struct gpu *gpu, 
 	return vf_type_is_mig(&facts->type[t]) != gpu->seen.mig_on ? VF_BAR_MODE : VF_BAR_NONE;
 }
 
-static bool is_smaller(const struct vf_type *a, const struct vf_type *b)
+static bool is_smaller(const struct wish *wish, const struct vf_type *a, const struct vf_type *b)
 {
 	return a->memory_bytes != b->memory_bytes ? a->memory_bytes < b->memory_bytes
-						  : rank_of(a) < rank_of(b);
+						  : rank_of(wish, a) < rank_of(wish, b);
 }
 
 static enum vf_bar choose_by_memory(const struct wish *wish, const struct gpu *gpu, int *ret_type)
@@ -79,14 +89,14 @@ static enum vf_bar choose_by_memory(const struct wish *wish, const struct gpu *g
 		const struct vf_type *type = &facts->type[t];
 		enum vf_bar bar = VF_BAR_NONE;
 
-		if (type->memory_bytes < memory)
+		if (type->memory_bytes < memory || !vf_type_serves(wish, type))
 			continue;
 		if (!is_isolated_enough(wish, facts, (int)t))
 			bar = VF_BAR_ISOLATION;
 		else if (vf_type_is_mig(type) != gpu->seen.mig_on)
 			bar = VF_BAR_MODE;
 		if (bar < nearest || (bar == nearest && *ret_type >= 0 &&
-					     is_smaller(type, &facts->type[*ret_type])))
+					     is_smaller(wish, type, &facts->type[*ret_type])))
 			*ret_type = (int)t;
 		nearest = bar < nearest ? bar : nearest;
 	}

@@ -13,6 +13,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 
 /* Ten years: longer is a mistake, and it keeps times exact in JSON's numbers. */
@@ -22,6 +23,8 @@
 
 const char *const isolation_names[] = { "none", "memory", "fault", "security" };
 const char *const tenants_names[] = { "strangers", "trusted", "same" };
+const char *const workload_names[WORKLOAD_N] = { "any", "inference", "training", "interactive",
+	"rendering", "hpc", "vdi" };
 
 void request_init(struct request *request)
 {
@@ -39,7 +42,27 @@ bool request_is_alike(const struct request *a, const struct request *b)
 	       a->compute_percent == b->compute_percent && text_eq(a->profile, b->profile) &&
 	       text_eq(a->gpu, b->gpu) && a->mechanism == b->mechanism &&
 	       a->isolation == b->isolation && a->tenants == b->tenants && a->is_vm == b->is_vm &&
+	       a->workload == b->workload && a->latency_ns == b->latency_ns &&
 	       (!request_may_mps(a) || a->uid == b->uid);
+}
+
+bool request_wants_graphics(const struct request *request)
+{
+	return request->workload == WORKLOAD_RENDERING || request->workload == WORKLOAD_VDI;
+}
+
+const char *request_series(const struct request *request)
+{
+	switch (request->workload) {
+	case WORKLOAD_ANY:
+		return "CQBA";
+	case WORKLOAD_VDI:
+		return "BQ";
+	case WORKLOAD_RENDERING:
+		return "Q";
+	default: /* Q computes too, with another licence */
+		return "CQ";
+	}
 }
 
 bool request_may_mps(const struct request *request)
@@ -49,7 +72,8 @@ bool request_may_mps(const struct request *request)
 	if (request->mechanism != REQUEST_ANY_MECHANISM || request->is_vm)
 		return request->mechanism == MECHANISM_MPS;
 	return is_sized && request->n_gpus == 1 && !request->profile[0] &&
-	       request->tenants != TENANTS_STRANGERS && request->isolation <= ISOLATION_MEMORY;
+	       !request_wants_graphics(request) && request->tenants != TENANTS_STRANGERS &&
+	       request->isolation <= ISOLATION_MEMORY;
 }
 
 static int set_gpus(struct request *request, const char *value, struct error *err)
@@ -218,6 +242,49 @@ static int set_tenants(struct request *request, const char *value, struct error 
 	return 0;
 }
 
+static int set_workload(struct request *request, const char *value, struct error *err)
+{
+	int i = word_find(workload_names, WORKLOAD_N, value);
+
+	if (i < 0)
+		return error_set(err, -EINVAL,
+			"workload: '%s' is none of inference, training, interactive, rendering, "
+			"hpc and vdi",
+			value);
+	request->workload = (enum workload)i;
+	/* Virtual desktops are virtual machines. */
+	request->is_vm |= i == WORKLOAD_VDI;
+	return 0;
+}
+
+/* "20", "20ms", "20@p99", "0.5ms@p99.9" */
+static int set_latency(struct request *request, const char *value, struct error *err)
+{
+	char *end;
+	double ms = strtod(value, &end), percentile = 99;
+
+	if (end == value)
+		goto bad;
+	if (text_starts(end, "ms"))
+		end += 2;
+	if (text_starts(end, "@p")) {
+		const char *digits = end + 2;
+
+		percentile = strtod(digits, &end);
+		if (end == digits)
+			goto bad;
+	}
+	if (*end || !isfinite(ms) || ms <= 0 || ms > 3600000 || !isfinite(percentile) ||
+		percentile < 1 || percentile >= 100)
+		goto bad;
+	request->latency_ns = (uint64_t)(ms * 1e6 + 0.5);
+	request->percentile = percentile;
+	return 0;
+bad:
+	return error_set(err, -EINVAL,
+		"latency: '%s' is not written as milliseconds and a percentile: 20@p99", value);
+}
+
 static int set_priority(struct request *request, const char *value, struct error *err)
 {
 	bool is_negative = *value == '-';
@@ -289,6 +356,9 @@ static int set_explain(struct request *request, const char *value, struct error 
 	X(isolation, "isolation", "LEVEL", "what must not reach over from other shares",           \
 		"none memory fault security")                                                      \
 	X(tenants, "tenants", "WHO", "who may be on the same GPU", "strangers trusted same")       \
+	X(workload, "workload", "KIND", "what runs there, by which auto chooses",                  \
+		"inference training interactive rendering hpc vdi")                                \
+	X(latency, "latency", "MS[@pN]", "answers come within so many milliseconds: 20@p99", NULL) \
 	X(priority, "priority", "N", "-100 to 100; higher goes first while waiting", NULL)         \
 	X(time, "time", "TIME", "ends that long after it became active: 30min, 4h", NULL)          \
 	X(wait, "wait", "[=TIME]", "wait for room, at most that long (the default: for ever)",     \

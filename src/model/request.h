@@ -12,8 +12,20 @@ struct error;
 
 enum isolation { ISOLATION_NONE, ISOLATION_MEMORY, ISOLATION_FAULT, ISOLATION_SECURITY };
 enum tenants { TENANTS_STRANGERS, TENANTS_TRUSTED, TENANTS_SAME };
-extern const char *const isolation_names[]; /* "none", "memory", "fault", "security" */
-extern const char *const tenants_names[];   /* "strangers", "trusted", "same" */
+/* What runs on the share. */
+enum workload {
+	WORKLOAD_ANY,
+	WORKLOAD_INFERENCE,
+	WORKLOAD_TRAINING,
+	WORKLOAD_INTERACTIVE,
+	WORKLOAD_RENDERING,
+	WORKLOAD_HPC,
+	WORKLOAD_VDI,
+	WORKLOAD_N,
+};
+extern const char *const workload_names[WORKLOAD_N]; /* "any", ... */
+extern const char *const isolation_names[];	     /* "none", "memory", "fault", "security" */
+extern const char *const tenants_names[];	     /* "strangers", "trusted", "same" */
 
 #define REQUEST_WAIT_FOREVER  UINT64_MAX
 #define REQUEST_ANY_MECHANISM (-1)
@@ -30,6 +42,9 @@ struct request {
 	int mechanism;		   /* enum mechanism or REQUEST_ANY_MECHANISM */
 	enum isolation isolation;
 	enum tenants tenants;
+	enum workload workload;
+	uint64_t latency_ns;	    /* answers come within that time; 0: no target */
+	double percentile;	    /* of the answers: 99.0 */
 	int priority;		    /* -100..100; higher goes first */
 	uint64_t time_ns;	    /* 0: no limit */
 	uint64_t wait_ns;	    /* 0: do not wait; REQUEST_WAIT_FOREVER */
@@ -69,6 +84,12 @@ int request_from_json(const json_t *json, struct request *ret_request, struct er
 /* True if what fits the one fits the other: they ask for the same shares, whatever else they say;
  * where that may be MPS shares, for the same user. */
 bool request_is_alike(const struct request *a, const struct request *b);
+
+/* Its workload has graphics, which neither MPS nor most MIG instances have. */
+bool request_wants_graphics(const struct request *request);
+
+/* The series of NVIDIA's vGPUs that serve its workload, the best first: "CQ". */
+const char *request_series(const struct request *request);
 
 /*
  * True if an MPS share may serve it: asked for, or left to Carve by a request of a size for one

@@ -35,6 +35,11 @@ static int check_mps(const struct request *request, struct error *err)
 			"%u MPS shares cannot be one lease, because a process reaches one MPS "
 			"server only: take one share, or %u GPUs by mechanism mig or whole",
 			request->n_gpus, request->n_gpus);
+	if (request_wants_graphics(request))
+		return error_set(err, -EINVAL,
+			"mechanism mps and workload %s contradict each other, because MPS is for "
+			"CUDA only, and this workload has graphics: leave one of them out",
+			workload_names[request->workload]);
 	if (request->isolation >= ISOLATION_FAULT)
 		return error_set(err, -EINVAL,
 			"mechanism mps and isolation %s contradict each other, because a fatal "

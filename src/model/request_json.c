@@ -35,6 +35,8 @@ static const struct json_key {
 	{ "mechanism", IS_TEXT, "a text: auto, mig, mps, vf or whole" },
 	{ "isolation", IS_TEXT, "a text: none, memory, fault or security" },
 	{ "tenants", IS_TEXT, "a text: strangers, trusted or same" },
+	{ "workload", IS_TEXT, "a text: inference, training, interactive, rendering, hpc or vdi" },
+	{ "latency", IS_NUMBER | IS_TEXT, "milliseconds: 20 or \"20@p99\"" },
 	{ "priority", IS_NUMBER, "a whole number" },
 	{ "time", IS_SECONDS, "a number of seconds" },
 	{ "wait", IS_SECONDS | IS_NULL, "a number of seconds, or null for ever" },
@@ -60,7 +62,9 @@ static const struct json_key *key_find(const char *name, struct error *err)
 	else
 		error_set(err, -EINVAL,
 			"a request has no key '%.60s': it has gpus, memory, compute, profile, gpu, "
-			"mechanism, isolation, tenants, priority, time, wait, vm and explain",
+			"mechanism, isolation, tenants, workload, latency, priority, time, wait, "
+			"vm "
+			"and explain",
 			name);
 	return NULL;
 }
@@ -189,6 +193,13 @@ json_t *request_to_json(const struct request *request)
 			json, "isolation", json_string(isolation_names[request->isolation]));
 	if (request->tenants != TENANTS_STRANGERS)
 		json_object_set_new(json, "tenants", json_string(tenants_names[request->tenants]));
+	if (request->workload != WORKLOAD_ANY)
+		json_object_set_new(
+			json, "workload", json_string(workload_names[request->workload]));
+	if (request->latency_ns)
+		json_object_set_new(json, "latency",
+			json_sprintf("%.9g@p%.9g", (double)request->latency_ns / 1e6,
+				request->percentile));
 	if (request->priority)
 		json_object_set_new(json, "priority", json_integer(request->priority));
 	if (request->time_ns)

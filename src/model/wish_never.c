@@ -165,6 +165,11 @@ static void say_lack(struct wish *wish, uint32_t gpus, struct buf *text)
 	if (wish->may_mig && need->lack == LACK_PROFILE) {
 		buf_addf(text, "no GPU has the profile %s: ", wish->request->profile);
 		say_profiles(wish, gpus, text);
+	} else if (wish->may_mig && need->lack == LACK_GRAPHICS) {
+		buf_addf(text,
+			"no MIG instance of this node has graphics, which workload %s takes: ask "
+			"for a whole GPU, or for a virtual machine (vm)",
+			workload_names[wish->request->workload]);
 	} else if (wish->may_mig && need->lack == LACK_GEOMETRY) {
 		wish_say_gpus(text, gpus);
 		buf_add(text, " did not tell the MIG profiles");

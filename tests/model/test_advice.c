@@ -72,7 +72,7 @@ static bool need_make(struct advice_need *need, unsigned long number)
 		set(need, at[AXIS_CONSUMER] == CONSUMER_PROCESS ? "process" : "container", NULL);
 	set(need, "tenants", tenants_names[at[AXIS_TENANTS]]);
 	set(need, "isolation", isolation_names[at[AXIS_ISOLATION]]);
-	set(need, "workload", advice_workload_names[at[AXIS_WORKLOAD]]);
+	set(need, "workload", workload_names[at[AXIS_WORKLOAD]]);
 	if (at[AXIS_LATENCY])
 		set(need, "latency", "20@p99");
 	need->count = counts[at[AXIS_COUNT]];
@@ -180,7 +180,7 @@ static void check_lease(const struct advice_need *need, const struct advice_gpu 
 	bool is_plain = request.n_gpus == 1 && !request_is_bare(&request);
 
 	if (item->verdict != VERDICT_NOW || !gpus[item->gpu].is_here || !is_plain ||
-		item->option == ADVICE_MPS_IN_MIG || need->workload == WORKLOAD_RENDERING)
+		item->option == ADVICE_MPS_IN_MIG || need->request.workload == WORKLOAD_RENDERING)
 		return;
 	one = gpus[item->gpu].gpu;
 	one.index = 0;
@@ -490,7 +490,7 @@ TEST(of_what_was_measured_what_is_nearest_is_cited)
 	advise(&need, gpu, 1, row, N, &advice);
 	CHECK_EQ(advice.item[0].estimate.source, SOURCE_RULE);
 	need.count = 2;
-	need.workload = WORKLOAD_RENDERING;
+	need.request.workload = WORKLOAD_RENDERING;
 	advise(&need, gpu, 1, row, N, &advice);
 	CHECK(advice.item[0].estimate.source != SOURCE_MEASURED);
 	free(gpu);

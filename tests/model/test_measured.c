@@ -122,7 +122,7 @@ TEST(dates_are_those_of_the_calendar)
 }
 
 static const struct advice_measured *row_of(const struct measured_rows *rows,
-	enum advice_option option, unsigned count, enum advice_workload workload)
+	enum advice_option option, unsigned count, enum workload workload)
 {
 	for (unsigned i = 0; i < rows->n; i++)
 		if (rows->row[i].option == option && rows->row[i].count == count &&
@@ -206,7 +206,7 @@ TEST(the_page_says_for_what_each_kind_stands)
 		buf_addf(&row, "| `%s` | ", work_kind_names[i]);
 		for (unsigned w = 0, n = 0; w < WORKLOAD_N; w++)
 			if (work_meanings[i].workloads & 1U << w)
-				buf_addf(&row, "%s%s", n++ ? ", " : "", advice_workload_names[w]);
+				buf_addf(&row, "%s%s", n++ ? ", " : "", workload_names[w]);
 		buf_addf(&row, " | %s | ", work_meanings[i].why);
 		CHECK_SAY(page && strstr(page, buf_text(&row)), "%s", buf_text(&row));
 	}

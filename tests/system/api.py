@@ -260,7 +260,7 @@ def leasing(contract):
                    tenants="trusted", priority=5, wait=60)
     contract.lease("a", 409)
     contract.lease("never", 422, memory="900G")
-    contract.lease("m", memory="10G", compute="10%")
+    contract.lease("m", memory="10G", compute="10%", workload="hpc", latency="20@p99")
     contract.get("/v1/leases/a?wait=0.1&not=active")
     contract.get("/v1/leases/a?not=nothing", 400)
     contract.post("/v1/leases/a/extend", 200, time=500)
