@@ -262,6 +262,7 @@ void lease_details(
 			enforcer_lines(
 				node_share(node, json_text(share, "share")), node, terminal, out);
 	}
+	detail_line(terminal, out, "by choice", "%s", json_text(lease, "choice"));
 	if (json_whole(lease, "queue_position") > 0)
 		detail_line(terminal, out, "in the queue", "number %lld",
 			json_whole(lease, "queue_position"));

@@ -6,7 +6,8 @@
 #include <stdarg.h>
 #include <stdlib.h>
 
-enum { GAP = 2, SHRUNK_MIN = 8 };
+/* READABLE: what may go is not cut to less. */
+enum { GAP = 2, SHRUNK_MIN = 8, READABLE = 24 };
 
 struct table table_new(const struct column *columns, unsigned n_columns)
 {
@@ -67,11 +68,25 @@ static unsigned measure(const struct table *table, const struct terminal *termin
 static unsigned leave_out(
 	const struct table *table, unsigned *width, unsigned total, unsigned limit)
 {
-	for (unsigned i = table->n_columns; i-- > 0 && total > limit;)
-		if (table->columns[i].may_go && width[i] > 0) {
-			total -= width[i] + GAP;
-			width[i] = 0;
+	for (unsigned i = table->n_columns; i-- > 0 && total > limit;) {
+		unsigned least = table->columns[i].may_shrink ? READABLE : UINT32_MAX;
+
+		if (!table->columns[i].may_go || width[i] == 0)
+			continue;
+		if (width[i] > least) {
+			total -= width[i] - least;
+			width[i] = least;
 		}
+		if (total <= limit) { /* gives back what is to spare */
+			unsigned more = limit - total;
+
+			width[i] += more;
+			total += more;
+			break;
+		}
+		total -= width[i] + GAP;
+		width[i] = 0;
+	}
 	return total;
 }
 

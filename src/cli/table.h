@@ -2,8 +2,8 @@
 #pragma once
 /*
  * A table of text: as narrow as its cells, and as wide as the terminal at most: then columns that
- * may go are left out, and the widest of those that may shrink is cut. Columns without any text in
- * them are left out.
+ * may go are cut or left out, and the widest of those that may shrink is cut. Columns without any
+ * text in them are left out.
  */
 
 #include "base/list.h"

@@ -162,6 +162,7 @@ void leases_print(
 		{ "TIME", .is_right = true },
 		{ "NAME", .may_shrink = true },
 		{ "WHAT", .may_shrink = true },
+		{ "WHY", .may_shrink = true, .may_go = true },
 	};
 	AUTO_TABLE table = table_new(columns, ARRAY_SIZE(columns));
 	const json_t *lease;
@@ -184,6 +185,7 @@ void leases_print(
 		lease_time_cell(&table, 6, lease);
 		table_cell(&table, 7, "%s", json_text(lease, "name"));
 		lease_holder_cell(&table, 8, lease, node);
+		table_cell(&table, 9, "%s", json_text(lease, "choice"));
 	}
 	table_print(&table, terminal, out);
 }

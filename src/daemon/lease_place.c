@@ -24,6 +24,7 @@
 #include "mechanism/bind.h"
 #include "mechanism/mechanism.h"
 #include "mechanism/vf.h"
+#include "model/choice.h"
 #include "model/queue.h"
 
 #include <errno.h>
@@ -495,6 +496,10 @@ int lease_try(struct lease *lease, uint32_t avoid, uint32_t *ret_busy, struct er
 			(unsigned)__builtin_ctz(*ret_busy));
 		return PLACE_E_NO_ROOM;
 	}
+	free(lease->choice);
+	lease->choice = choice_text(daemon->gpus, daemon->n_gpus, &lease->request, placements);
+	free(lease->why);
+	lease->why = NULL;
 	if (lease->request.explain)
 		lease->why = place_explain(daemon->gpus, daemon->n_gpus, &lease->request, avoid);
 	lease->share = must_alloc(n, sizeof(*lease->share));

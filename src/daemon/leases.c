@@ -69,6 +69,7 @@ static void lease_free(struct lease *lease)
 	json_decref(lease->binding);
 	lease_free_shares(lease);
 	free(lease->name);
+	free(lease->choice);
 	free(lease->why);
 	free(lease->reason);
 	free(lease->waits_for);

@@ -45,6 +45,7 @@ struct lease {
 	struct request request;
 	struct holder holder;
 	char *name;   /* NULL none */
+	char *choice; /* why by this mechanism, where that was left to Carve; NULL */
 	char *why;    /* --explain; NULL */
 	char *reason; /* why it failed or ended; NULL */
 	struct tenant *tenant;

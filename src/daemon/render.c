@@ -321,13 +321,14 @@ json_t *render_lease(struct lease *lease, const struct peer *peer)
 	char asked[REQUEST_TEXT_MAX];
 	uint64_t waited = lease->active_wall_ns ? lease->active_wall_ns - lease->created_wall_ns
 						: wall_ns() - lease->created_wall_ns;
-	json_t *json = json_pack("{s:o, s:o, s:s, s:{s:I, s:o}, s:o, s:o, s:o, s:o, s:o}", "id",
-		lease_id(lease->id), "name", render_text(lease->name), "state",
+	json_t *json = json_pack("{s:o, s:o, s:s, s:{s:I, s:o}, s:o, s:o, s:o, s:o, s:o, s:o}",
+		"id", lease_id(lease->id), "name", render_text(lease->name), "state",
 		lease_state_names[lease->state], "tenant", "uid", (json_int_t)lease->tenant->uid,
 		"user", render_text(tenant_name(lease->daemon, lease->tenant->uid)), "asked",
 		request_to_json(&lease->request), "asked_text",
-		render_text(request_text(&lease->request, asked)), "got", render_got(lease), "why",
-		render_text(lease->why), "holder", render_holder(lease, peer));
+		render_text(request_text(&lease->request, asked)), "got", render_got(lease),
+		"choice", render_text(lease->choice), "why", render_text(lease->why), "holder",
+		render_holder(lease, peer));
 
 	json_object_set_new(json, "fenced", json_boolean(lease->holder.is_fenced));
 	json_object_set_new(json, "fence_text", render_text(lease->holder.fence_text ?: ""));

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A request that names a size or a profile gets a MIG instance; one that trusts its neighbours an
- * MPS share where there is none (place_mps.c); a whole GPU serves it only where no GPU in MIG mode
- * ever could. A bare request gets a whole GPU, or the full profile of one in MIG
- * mode. Within one mechanism, every GPU offers its best place and the cheapest is taken (view.c).
+ * Each way that the request allows is tried on the GPUs that are set up for it; of those that have
+ * room the best is taken (choice.c). A whole GPU that would mostly idle serves only where nothing
+ * smaller ever could: there a request rather waits. Within one way, every GPU offers its best place
+ * and the cheapest is taken (view.c).
  */
 #include "model/place.h"
 
 #include "base/error.h"
 #include "base/text.h"
+#include "model/choice.h"
 #include "model/place_mps.h"
 #include "model/place_vf.h"
 
@@ -49,6 +50,96 @@ static bool place_by(struct wish *wish, enum mechanism mechanism, struct placeme
 	return true;
 }
 
+/* The GPUs, as a mask, that are not set up for the way: by their MIG mode. */
+static uint32_t unfit_gpus(const struct wish *wish, enum advice_option way)
+{
+	bool takes_mig = way == ADVICE_MIG || way == ADVICE_MPS_IN_MIG || way == ADVICE_VF_ON_MIG;
+	uint32_t mask = 0;
+
+	for (unsigned g = 0; g < wish->n_gpus; g++)
+		mask |= (uint32_t)(wish->gpus[g].seen.mig_on != takes_mig) << g;
+	return mask;
+}
+
+static bool may_by(const struct wish *wish, enum advice_option way)
+{
+	switch (way) {
+	case ADVICE_MIG:
+		return wish->may_mig;
+	case ADVICE_MPS:
+	case ADVICE_MPS_IN_MIG:
+		return wish->may_mps;
+	case ADVICE_VF:
+	case ADVICE_VF_ON_MIG:
+		return wish->may_vf;
+	case ADVICE_WHOLE:
+		return wish->may_whole;
+	default:
+		return false;
+	}
+}
+
+/* It would leave more than half of each GPU idle, while there are ways that do not. */
+static bool is_waste(struct wish *wish)
+{
+	for (unsigned g = 0; g < wish->n_gpus; g++) {
+		if (wish_is_open(wish, g) && !wish->gpus[g].seen.mig_on &&
+			!request_is_small(wish->request, &wish->gpus[g]))
+			return false;
+	}
+	return wish_mechanism(wish) != MECHANISM_WHOLE;
+}
+
+static bool by_mechanism(
+	struct wish *wish, enum mechanism mechanism, struct placement *ret_placement)
+{
+	if (mechanism == MECHANISM_VF)
+		return vf_place(wish, ret_placement, NULL) == 0;
+	if (mechanism == MECHANISM_MPS)
+		return mps_place_best(wish, ret_placement) == 0;
+	return place_by(wish, mechanism, ret_placement);
+}
+
+/* On the GPUs that are set up for the way. */
+static bool by_way(struct wish *wish, enum advice_option way, struct placement *ret_placement)
+{
+	uint32_t all = wish->n_gpus < 32 ? (1u << wish->n_gpus) - 1 : UINT32_MAX;
+	uint32_t avoid = wish->avoid;
+	bool has;
+
+	wish->avoid |= unfit_gpus(wish, way);
+	has = (wish->avoid & all) != all &&
+	      by_mechanism(wish, advice_mechanism(way), ret_placement);
+	wish->avoid = avoid;
+	return has;
+}
+
+/* By the best of the ways that have room. */
+static bool by_choice(struct wish *wish, struct placement *ret_placement)
+{
+	struct placement places[ADVICE_OPTIONS_N][GPUS_MAX];
+	unsigned n = wish->request->n_gpus;
+	enum advice_option way;
+	uint32_t ways = 0;
+
+	for (way = 0; way < ADVICE_OPTIONS_N; way++)
+		if (may_by(wish, way) && by_way(wish, way, places[way]))
+			ways |= 1u << way;
+	if (ways == 0 || (ways == 1u << ADVICE_WHOLE && wish->may_mig && is_waste(wish)))
+		return false;
+	way = ways & (ways - 1) ? choice_best(wish->gpus, wish->n_gpus, wish->request, ways)
+				: (enum advice_option)__builtin_ctz(ways);
+	/* Which server an MPS share goes to is a matter of cost, in MIG mode or not. */
+	if (advice_mechanism(way) == MECHANISM_MPS)
+		by_mechanism(wish, MECHANISM_MPS, places[way]);
+	memcpy(ret_placement, places[way], n * sizeof(*ret_placement));
+	for (unsigned k = 0; k < n; k++) {
+		ret_placement[k].way = way;
+		ret_placement[k].ways = ways;
+	}
+	return true;
+}
+
 int place(const struct gpu *gpus, unsigned n_gpus, const struct request *request, uint32_t avoid,
 	struct placement *ret_placement, struct error *err)
 {
@@ -57,18 +148,11 @@ int place(const struct gpu *gpus, unsigned n_gpus, const struct request *request
 
 	if (r != 0)
 		return r;
-	if (wish.may_vf)
-		return vf_place(&wish, ret_placement, err);
-	if (wish.is_bare && wish.may_whole && place_by(&wish, MECHANISM_WHOLE, ret_placement))
+	if (request->mechanism == REQUEST_ANY_MECHANISM
+			? by_choice(&wish, ret_placement)
+			: by_mechanism(&wish, (enum mechanism)request->mechanism, ret_placement))
 		return 0;
-	if (wish.may_mig && place_by(&wish, MECHANISM_MIG, ret_placement))
-		return 0;
-	if (wish.may_mps && mps_place_best(&wish, ret_placement) == 0)
-		return 0;
-	if (!wish.is_bare && wish.may_whole && wish_mechanism(&wish) != MECHANISM_MIG &&
-		place_by(&wish, MECHANISM_WHOLE, ret_placement))
-		return 0;
-	return wish_refuse(&wish, err);
+	return wish.may_vf ? vf_place(&wish, ret_placement, err) : wish_refuse(&wish, err);
 }
 
 /* As gpu_find() would find it, but knowing this GPU only. */

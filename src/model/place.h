@@ -5,9 +5,11 @@
  *
  * Pure: reads the GPUs as they are, changes nothing. The choice keeps most future requests possible
  * (worth.h). Slots of idle dynamic instances count as free: those in the way are evicted. An idle
- * instance of the right profile saves making one.
+ * instance of the right profile saves making one. Where the request leaves the mechanism to Carve,
+ * it is that of the first way in the ranking of advise() that has room now (choice.h).
  */
 
+#include "model/advice.h"
 #include "model/gpu.h"
 #include "model/request.h"
 
@@ -39,6 +41,8 @@ struct placement {
 	struct mps_share mps;
 	uint32_t stop_uid; /* PLACE_MPS: the idle server of this tenant must go first ... */
 	bool stops_server; /* ... if this is set */
+	enum advice_option way;
+	uint32_t ways; /* those that had room when it was chosen, as bits; 0: there was no choice */
 };
 
 /* Refusals. */

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Why a request goes where it goes: for --explain. The reasons are those of view_offer.c. */
+/* Why a request goes where it goes, for --explain: by which way, then to which GPU. The reasons are
+ * those of view_offer.c. */
 #include "base/error.h"
 #include "base/text.h"
+#include "model/choice.h"
 #include "model/place_mps.h"
 #include "model/place_vf.h"
 #include "model/wish_say.h"
@@ -144,6 +146,8 @@ char *place_explain(
 		buf_add(&text, err.text);
 		return buf_take(&text);
 	}
+	if (request->mechanism == REQUEST_ANY_MECHANISM && !request->profile[0])
+		choice_explain(gpus, n_gpus, request, r == 0 ? &chosen[0] : NULL, &text);
 	if (wish.may_vf) {
 		place_vf_explain(&wish, r == 0 ? &chosen[0] : NULL, &text);
 		if (r != 0)

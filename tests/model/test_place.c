@@ -420,6 +420,10 @@ TEST(an_explanation_tells_what_decided)
 	fixture_add(&gpus[3], "2g.20gb", 4, SHARE_DYNAMIC, 1);
 	text = place_explain(gpus, 4, &request, 0);
 	CHECK_TEXT(text,
+		"mig is the only way that has room now.\n"
+		"whole: MIG mode is on, and all instances must go to turn it off.\n"
+		"mps-in-mig, mps: An MPS server serves one user: all its clients are one fault "
+		"domain, and a fatal fault of one ends all of them.\n"
 		"GPU 0: 1g.10gb can be made at slot 6: costs 9.7 requests to come, most by the "
 		"last "
 		"place for 7g.80gb\n"

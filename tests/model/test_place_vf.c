@@ -322,8 +322,10 @@ TEST(isolation_takes_a_type_backed_by_mig)
 {
 	h200(0, 16, false);
 	h200(1, 16, true);
-	CHECK_EQ(PLACES(2, "memory", "35G"), 0);
+	CHECK_EQ(PLACES(2, "memory", "35G", "tenants", "same"), 0);
 	CHECK_EQ(at.gpu, 0);
+	CHECK_EQ(PLACES(2, "memory", "35G"), 0); /* strangers */
+	CHECK_EQ(at.gpu, 1);
 	CHECK_EQ(PLACES(2, "memory", "35G", "isolation", "fault"), 0);
 	CHECK_EQ(at.gpu, 1);
 	CHECK(strstr(type_at(), "-35C"));
@@ -433,6 +435,8 @@ TEST(the_choice_is_explained)
 	fixture_vf(&gpus[2], 0, "H200X-70C", SHARE_DYNAMIC, 2);
 	text = place_explain(gpus, 3, &request, 0);
 	CHECK_TEXT(text,
+		"vf is the only way that has room now.\n"
+		"vf-on-mig: MIG mode is off, and the GPU must be idle to turn it on.\n"
 		"GPU 0: free, all 16 virtual functions would be turned on, as NVIDIA H200X-35C "
 		"with 35Gi; 3 more have room behind it\n"
 		"GPU 1: 1:vf1 is free, as NVIDIA H200X-35C with 35Gi; 2 more have room behind it  "

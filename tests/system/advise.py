@@ -43,13 +43,29 @@ def check_lease(node, way, request):
     node.wait_for(lambda: not node.get("/v1/leases")["leases"], "the lease to end")
 
 
+def check_choice(node, ways, request):
+    """Left to itself, a lease takes the first way that can be had now, and says why."""
+    first = next((way for way in ways if way["verdict"] == "now"), None)
+    answer = node.carve("lease", *request, "--name", "chosen", "--no-wait", "--json")
+    equal(answer.returncode == 0, first is not None)
+    if not first:
+        return
+    lease = node.get("/v1/leases/chosen")["lease"]
+    equal((lease["got"][0]["mechanism"], " ".join(request)), (first["mechanism"], " ".join(request)))
+    true(lease["choice"].split("; ")[-1].startswith(first["way"]), lease["choice"])
+    node.carve("release", "chosen", check=True)
+    node.wait_for(lambda: not node.get("/v1/leases")["leases"], "the lease to end")
+
+
 def check_node(node):
     checked = 0
     for size, tenants, isolation in itertools.product(SIZES, TENANTS, ISOLATIONS):
         request = [*size, *tenants, *isolation]
         if isolation[-1:] == ["security"] and tenants[-1] == "same":
             continue
-        for way in advise(node, *request):
+        ways = advise(node, *request)
+        check_choice(node, ways, request)
+        for way in ways:
             if way["verdict"] == "now" and way["way"] in ("mig", "mps", "whole"):
                 check_lease(node, way, request)
                 checked += 1
@@ -84,6 +100,46 @@ def in_mig_mode_too_beside_a_lease_that_is_there():
                 node.wait_for(lambda: len(node.get("/v1/leases")["leases"]) == len(before), "the lease to end")
                 checked += 1
         equal(checked, 4)
+
+
+@claim
+def why_a_lease_got_its_mechanism_is_told_everywhere():
+    with Node("h100-l40s") as node:
+        node.start()
+        apply(node, DYNAMIC % "[0]")
+        words = ["--memory", "10G", "--tenants", "same", "--workload"]
+        node.carve("lease", *words, "interactive", "--name", "bursts", check=True)
+        node.carve("lease", *words, "training", "--name", "steady", check=True)
+        choice = {name: node.get("/v1/leases/%s" % name)["lease"]["choice"] for name in ("bursts", "steady")}
+        true(choice["bursts"].startswith("mps before mig, because of mps: "), choice)
+        true(choice["steady"].startswith("mig before mps, because of mps: "), choice)
+        listed = node.carve("list", "leases", check=True).stdout
+        for name, why in choice.items():
+            true(why in listed, listed)
+            true(why in " ".join(node.carve("show", name, check=True).stdout.split()), why)
+        explained = node.carve("run", *words, "training", "--explain", "--", "true", check=True).stderr
+        true("carve: %s\n" % choice["steady"] in explained, explained)
+        true("carve: mps: has room too, and ranks lower.\n" in explained, explained)
+        node.kill()
+        node.start()
+        equal({name: node.get("/v1/leases/%s" % name)["lease"]["choice"] for name in choice}, choice)
+
+
+@claim
+def a_workload_that_no_share_serves_is_refused_with_the_reason():
+    with Node("h100-l40s") as node:
+        node.start()
+        apply(node, DYNAMIC % "[0]")
+        for words, part in ((["run", "--workload", "vdi", "--memory", "4G", "--", "true"], "a VF is for a virtual machine"),
+                            (["run", "--workload", "rendering", "--mechanism", "mig", "--memory", "10G", "--", "true"],
+                             "no MIG instance of this node has graphics"),
+                            (["run", "--workload", "rendering", "--mechanism", "mps", "--memory", "4G", "--", "true"],
+                             "contradict each other"),
+                            (["run", "--workload", "gaming", "--", "true"], "none of inference, training")):
+            answer = node.carve(*words)
+            true(answer.returncode in (64, 125), answer.returncode)
+            true(part in answer.stderr and answer.stderr.count("\n") == 1, answer.stderr)
+        equal(node.get("/v1/leases")["leases"], [])
 
 
 @claim
