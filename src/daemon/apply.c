@@ -21,9 +21,10 @@
 
 /* systemd's own default stop time-out is 90 s */
 #define SERVICE_DEADLINE_NS (95ULL * 1000000000)
-/* MPS servers that end: how often it is looked, and how long it waits for them. */
-#define SERVERS_AGAIN_NS (20 * 1000000ULL)
-#define SERVERS_WAIT_NS	 (15 * 1000000000ULL)
+/* What is over soon (an MPS server that ends, a lease being made): how often it is looked, and how
+ * long it waits for that. */
+#define QUIET_AGAIN_NS (20 * 1000000ULL)
+#define QUIET_WAIT_NS  (15 * 1000000000ULL)
 
 static void say(struct operation *operation, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
@@ -197,11 +198,6 @@ static int check_plan(
 			"changing the MIG mode of GPU %u takes a GPU reset, which ends everything "
 			"on it: say --reset if that is meant",
 			(unsigned)__builtin_ctz(plan->needs_reset));
-	for (unsigned i = 0; i < plan->n_steps; i++)
-		if (gpu_is_busy(daemon, plan->step[i].gpu))
-			return error_set(err, -EBUSY,
-				"GPU %u is being changed for somebody else: try again in a moment",
-				plan->step[i].gpu);
 	return 0;
 }
 
@@ -233,20 +229,49 @@ static int on_quiet(sd_event_source *source, uint64_t usec, void *context)
 	return 0;
 }
 
-/* MPS servers without leases are in nobody's way: they end before their GPUs are changed. True: it
- * goes on when they have. */
-static bool waits_for_servers(struct operation *operation, const struct plan *plan)
+/* MPS servers without leases are in nobody's way: they end before their GPUs are changed. */
+static bool has_servers(struct daemon *daemon, const struct plan *plan)
 {
 	uint32_t gpus = 0;
 
 	for (unsigned i = 0; i < plan->n_steps; i++)
 		if (step_is_on_hardware(&plan->step[i]))
 			gpus |= 1u << plan->step[i].gpu;
-	if (mps_stop_idle(operation->daemon, gpus) == 0 || operation->waited_ns >= SERVERS_WAIT_NS)
+	return mps_stop_idle(daemon, gpus) != 0;
+}
+
+/* A GPU of the plan that is being changed for somebody else, or -1. */
+static int busy_gpu(struct daemon *daemon, const struct plan *plan)
+{
+	for (unsigned i = 0; i < plan->n_steps; i++)
+		if (gpu_is_busy(daemon, plan->step[i].gpu))
+			return (int)plan->step[i].gpu;
+	return -1;
+}
+
+/* True: it goes on when its GPUs are quiet, or when it has waited for long enough. */
+static bool waits_for_quiet(struct operation *operation, const struct plan *plan)
+{
+	struct daemon *daemon = operation->daemon;
+
+	if ((!has_servers(daemon, plan) && busy_gpu(daemon, plan) < 0) ||
+		operation->waited_ns >= QUIET_WAIT_NS)
 		return false;
-	operation->waited_ns += SERVERS_AGAIN_NS;
-	return sd_event_add_time_relative(operation->daemon->loop, &operation->timer,
-		       CLOCK_MONOTONIC, SERVERS_AGAIN_NS / 1000, 1000, on_quiet, operation) >= 0;
+	operation->waited_ns += QUIET_AGAIN_NS;
+	return sd_event_add_time_relative(daemon->loop, &operation->timer, CLOCK_MONOTONIC,
+		       QUIET_AGAIN_NS / 1000, 1000, on_quiet, operation) >= 0;
+}
+
+static int check_quiet(struct daemon *daemon, const struct plan *plan, struct error *err)
+{
+	int gpu = busy_gpu(daemon, plan);
+
+	if (gpu < 0)
+		return 0;
+	return error_set(err, -EBUSY,
+		"GPU %d has been changed for somebody else for %d s now: 'carve events' says for "
+		"what; try again when that is over",
+		gpu, (int)(QUIET_WAIT_NS / 1000000000));
 }
 
 /* Plans anew: while services were stopped, leases may have come and gone. */
@@ -258,12 +283,14 @@ static void do_steps(struct operation *operation)
 	char what[32];
 	int r = plan_layout(daemon->gpus, daemon->n_gpus, &operation->layout, &plan, &err);
 
-	if (r == 0 && waits_for_servers(operation, &plan)) {
+	if (r == 0 && waits_for_quiet(operation, &plan)) {
 		plan_done(&plan);
 		return;
 	}
 	if (r == 0)
 		r = check_plan(daemon, &plan, operation->may_reset, &err);
+	if (r == 0)
+		r = check_quiet(daemon, &plan, &err);
 	if (r < 0) {
 		operation->error = must_strdup(err.text);
 		start_next_unit(operation);

@@ -62,6 +62,19 @@ def a_failed_step_puts_everything_back_at_its_former_place():
 
 
 @claim
+def an_apply_waits_for_what_is_just_being_changed():
+    text = "version: carve/v1\nlayouts:\n  x:\n  - gpus: [0]\n    mig: [%s]\n"
+    with started(fast=False, options=["--create", "200", "--destroy", "50"]) as node:
+        first = apply(node, text % "1g.10gb*2", wait=False)
+        second = apply(node, text % "2g.20gb", wait=False)
+        equal((first.status, second.status), (202, 202))
+        for answer in (first, second):
+            path = "/v1/operations/%s?wait=10" % answer["operation"]["id"]
+            equal(node.wait_for(lambda: done(node.get(path)), "the apply to end", 60)["operation"]["state"], "done")
+        equal([s["profile"] for s in node.get("/v1/shares")["shares"] if s["mechanism"] == "mig"], ["2g.20gb"])
+
+
+@claim
 def a_request_gets_the_smallest_share_that_serves_it_and_is_told_what_it_got():
     with started() as node:
         apply(node, MIG_ON)
