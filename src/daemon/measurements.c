@@ -16,9 +16,6 @@
 
 struct measurements {
 	VEC(struct measured) all; /* those of a GPU stand together */
-	struct measured_rows rows;
-	char driver[32]; /* that the rows were made for */
-	bool has_rows;
 };
 
 static struct measurements *measurements(struct daemon *daemon)
@@ -26,12 +23,6 @@ static struct measurements *measurements(struct daemon *daemon)
 	if (!daemon->measurements)
 		daemon->measurements = must_alloc(1, sizeof(*daemon->measurements));
 	return daemon->measurements;
-}
-
-static void rows_drop(struct measurements *kept)
-{
-	measured_rows_done(&kept->rows);
-	kept->has_rows = false;
 }
 
 /* ---- on disk: a list of figures for each GPU ---- */
@@ -66,7 +57,6 @@ void measurements_done(struct daemon *daemon)
 {
 	if (!daemon->measurements)
 		return;
-	rows_drop(daemon->measurements);
 	vec_done(&daemon->measurements->all);
 	free(daemon->measurements);
 	daemon->measurements = NULL;
@@ -96,20 +86,6 @@ const struct measured *measurements_all(const struct daemon *daemon, unsigned *r
 	return daemon->measurements ? daemon->measurements->all.at : NULL;
 }
 
-const struct advice_measured *measurements_of(struct daemon *daemon, unsigned *ret_n)
-{
-	struct measurements *kept = measurements(daemon);
-
-	if (!kept->has_rows || !text_eq(kept->driver, daemon->driver_version)) {
-		rows_drop(kept);
-		text_copy(kept->driver, sizeof(kept->driver), daemon->driver_version);
-		measured_rows_make(kept->all.at, (unsigned)kept->all.n, kept->driver, &kept->rows);
-		kept->has_rows = true;
-	}
-	*ret_n = kept->rows.n;
-	return kept->rows.row;
-}
-
 /* Drops those of a GPU (NULL: of all) that are of these ways: how many. */
 static unsigned drop(struct measurements *kept, const char *uuid, uint32_t options)
 {
@@ -122,7 +98,6 @@ static unsigned drop(struct measurements *kept, const char *uuid, uint32_t optio
 			kept->all.at[n++] = *one;
 	}
 	kept->all.n = n;
-	rows_drop(kept);
 	return (unsigned)(before - n);
 }
 

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * What `carve measure` found out about this node's GPUs: kept durably, by the GPU's uuid, and in
- * memory for advice. A GPU that is not here any more keeps its figures: another of its product is
- * advised by them.
+ * What `carve measure` found out about this node's GPUs: kept durably, by the GPU's uuid. A GPU
+ * that is not here any more keeps its figures: another of its product is advised by them.
  */
 
 #include "model/measured.h"
@@ -17,10 +16,7 @@ enum { MEASUREMENTS_MAX = 256, MEASUREMENTS_GPUS_MAX = 64 };
 void measurements_recall(struct daemon *daemon);
 void measurements_done(struct daemon *daemon);
 
-/* All of them, for advise(), as they stand under the driver of now; borrowed until one of these is
- * called again. */
-const struct advice_measured *measurements_of(struct daemon *daemon, unsigned *ret_n);
-/* The figures themselves, by GPU. */
+/* All of them, those of a GPU together; borrowed until one of these is called again. */
 const struct measured *measurements_all(const struct daemon *daemon, unsigned *ret_n);
 
 /*
