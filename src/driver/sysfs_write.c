@@ -268,10 +268,19 @@ int sysfs_run(const char *pci, const char *what, sysfs_work work, const void *co
 
 /* ---- a write ---- */
 
-static int write_now(const char *path, const char *text, struct error *err)
+/* Where a file is: its path below the system root, and where `below` is not NULL the shorter way to
+ * it from an open directory. */
+struct file {
+	const char *path;
+	int dir;
+	const char *below;
+};
+
+static int write_now(const struct file *file, const char *text, struct error *err)
 {
-	AUTO_CLOSE int fd = root_openat(path, O_WRONLY);
-	int r = fd < 0 ? fd : 0;
+	AUTO_CLOSE int fd = file->below ? openat(file->dir, file->below, O_WRONLY | O_CLOEXEC)
+					: root_openat(file->path, O_WRONLY);
+	int r = fd < 0 ? (file->below ? -errno : fd) : 0;
 
 	/* One write is one order: to go on where it took less would be another */
 	if (r == 0 && write(fd, text, strlen(text)) < 0)
@@ -279,8 +288,8 @@ static int write_now(const char *path, const char *text, struct error *err)
 	if (r == 0)
 		return 0;
 	errno = -r;
-	return error_set(
-		err, r, "cannot write '%.*s' to %s: %m", (int)strcspn(text, "\n"), text, path);
+	return error_set(err, r, "cannot write '%.*s' to %s: %m", (int)strcspn(text, "\n"), text,
+		file->path);
 }
 
 /* "'0' is written to /sys/...": where it is an end of line alone, of the empty word. */
@@ -289,13 +298,13 @@ static void what_is_written(const char *path, const char *text, char *ret_what, 
 	snprintf(ret_what, size, "'%.*s' is written to %s", (int)strcspn(text, "\n"), text, path);
 }
 
-static int write_in_child(const char *path, const char *text, struct error *err)
+static int write_in_child(const struct file *file, const char *text, struct error *err)
 {
 	int r;
 
 	end_if_abandoned();
-	what_is_written(path, text, child_note->doing, sizeof(child_note->doing));
-	r = write_now(path, text, err);
+	what_is_written(file->path, text, child_note->doing, sizeof(child_note->doing));
+	r = write_now(file, text, err);
 	child_note->doing[0] = '\0';
 	return r;
 }
@@ -307,8 +316,9 @@ struct writing {
 static int write_one(const void *context, struct buf *output, struct error *err)
 {
 	const struct writing *writing = context;
+	const struct file file = { .path = writing->path };
 
-	return write_in_child(writing->path, writing->text, err);
+	return write_in_child(&file, writing->text, err);
 }
 
 int sysfs_write(const char *pci, const char *path, const char *text, uint64_t deadline_ns,
@@ -318,7 +328,20 @@ int sysfs_write(const char *pci, const char *path, const char *text, uint64_t de
 	char what[sizeof(child_note->doing)];
 
 	if (child_note)
-		return write_in_child(path, text, err);
+		return write_one(&writing, NULL, err);
 	what_is_written(path, text, what, sizeof(what));
 	return sysfs_run(pci, what, write_one, &writing, deadline_ns, NULL, err);
+}
+
+bool sysfs_is_child(void)
+{
+	return child_note;
+}
+
+int sysfs_write_below(
+	int dir, const char *below, const char *path, const char *text, struct error *err)
+{
+	const struct file file = { path, dir, below };
+
+	return write_in_child(&file, text, err);
 }

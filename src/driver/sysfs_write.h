@@ -10,6 +10,7 @@
  * device's directory in /sys.
  */
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct buf;
@@ -35,6 +36,12 @@ int sysfs_run(const char *pci, const char *what, sysfs_work work, const void *co
  */
 int sysfs_write(const char *pci, const char *path, const char *text, uint64_t deadline_ns,
 	struct error *err);
+
+/* Whether this is such a child; and the same write there, by the way from an open directory, which
+ * is shorter than `path` and is not in its sentences. */
+bool sysfs_is_child(void);
+int sysfs_write_below(
+	int dir, const char *below, const char *path, const char *text, struct error *err);
 
 /* 1 and the process where one is under way for this device, 0 where none is. */
 int sysfs_pending(const char *pci, int32_t *ret_pid);

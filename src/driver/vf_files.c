@@ -167,8 +167,13 @@ void vf_driver(const char *pci, char *ret_name, size_t size)
 int vf_write(const char *pf, const char *pci, const char *file, const char *text, struct error *err)
 {
 	AUTO_FREE char *path = path_of(pci, file);
+	char below[NAME_MAX_HERE];
+	int dir;
 
-	return sysfs_write(pf, path, text, VF_DEADLINE_NS, err);
+	if (!sysfs_is_child())
+		return sysfs_write(pf, path, text, VF_DEADLINE_NS, err);
+	dir = dir_of(pci, file, below);
+	return sysfs_write_below(dir, below, path, text, err);
 }
 
 int vf_address(const char *pci, uint32_t number, char ret_pci[PCI_ADDRESS_MAX])

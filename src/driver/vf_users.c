@@ -151,8 +151,11 @@ static void look_process(struct vfs_seen *vfs, const struct nodes *nodes, uint32
 
 	for (struct dirent *entry; dir && (entry = readdir(dir));) {
 		char target[PATH_MAX];
-		ssize_t n = readlinkat(dirfd(dir), entry->d_name, target, sizeof(target) - 1);
+		ssize_t n;
 
+		if (entry->d_name[0] == '.')
+			continue;
+		n = readlinkat(dirfd(dir), entry->d_name, target, sizeof(target) - 1);
 		if (n < 0)
 			continue;
 		target[n] = '\0';
