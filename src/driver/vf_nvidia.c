@@ -243,6 +243,11 @@ static int write_type(const struct vf_pf *pf, const struct vf *vf, uint32_t type
 
 	snprintf(text, sizeof(text), "%u", type);
 	r = vf_write(pf->pci, vf->pci, TYPE, text, err);
+	if (r == -ENOENT)
+		return error_set(err, -ENODEV,
+			"%s is with %s%s, not with NVIDIA's driver: turn the virtual functions of "
+			"%s off and on again",
+			vf->pci, vf->driver[0] ? "driver " : "no driver", vf->driver, pf->pci);
 	if (r < 0 && type)
 		say_creatable(vf->pci, &detail);
 	if (r < 0)
@@ -279,17 +284,12 @@ static int set(const struct vf_pf *pf, const struct vf *vf, const struct vf_setu
 {
 	int r = 0;
 
-	if (!vf_has(vf->pci, TYPE))
-		return error_set(err, -ENODEV,
-			"%s is with %s%s, not with NVIDIA's driver: turn the virtual functions of "
-			"%s off and on again",
-			vf->pci, vf->driver[0] ? "driver " : "no driver", vf->driver, pf->pci);
 	if (vf->setup.type)
 		r = write_type(pf, vf, 0, err);
 	if (r < 0 || !setup->type)
 		return r;
 	r = write_type(pf, vf, setup->type, err);
-	if (r == 0 || r == -ETIMEDOUT)
+	if (r == 0 || r == -ETIMEDOUT || r == -ENODEV)
 		return r;
 	/* nothing half made, and what was there before is there again */
 	if (write_type(pf, vf, 0, NULL) < 0 ||
