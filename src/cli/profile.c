@@ -265,6 +265,30 @@ static int profile_command(struct invocation *invocation, struct error *err)
 	return status;
 }
 
+/* What is said beside --list or --remove and has no use there. */
+static int refuse_beside(const struct invocation *invocation, const char *verb, struct error *err)
+{
+	bool is_list = text_eq(verb, "list");
+
+	if (invocation->command)
+		return error_set(err, -EINVAL, "--%s runs nothing: leave the command out", verb);
+	for (unsigned i = 0; i < invocation->n_said; i++) {
+		const char *name = invocation->said[i].name;
+
+		if (!text_eq(name, verb) &&
+			!(is_list && (text_eq(name, "ids") || text_eq(name, "json"))))
+			return error_set(
+				err, -EINVAL, "--%s runs nothing: leave --%s out", verb, name);
+	}
+	if (said(invocation, "ids") && said(invocation, "json"))
+		return error_set(err, -EINVAL,
+			"--ids and --json contradict each other: leave one of them out");
+	if (said_value(invocation, "json"))
+		return error_set(err, -EINVAL,
+			"--list prints on standard output: leave the file of --json out");
+	return 0;
+}
+
 int verb_profile(struct invocation *invocation, struct error *err)
 {
 	const char *removed = said_value(invocation, "remove");
@@ -272,12 +296,8 @@ int verb_profile(struct invocation *invocation, struct error *err)
 
 	if (!removed && !is_list)
 		return profile_command(invocation, err);
-	if (invocation->command || (removed && is_list)) {
-		error_set(err, -EINVAL, "--%s runs nothing: leave %s out",
-			is_list ? "list" : "remove",
-			invocation->command ? "the command" : "--remove");
+	if (refuse_beside(invocation, is_list ? "list" : "remove", err) < 0)
 		return EXIT_USAGE;
-	}
 	if (is_list) {
 		saved_list(invocation);
 		return EXIT_DONE;

@@ -334,10 +334,15 @@ def claim_those_that_are_saved_are_listed_and_removed(t):
     r = t.carve("profile", "--remove", "b.2")
     same(r.returncode, 1)
     contains(r.stderr, "there is no profile 'b.2'")
-    for words in (["--list", "--", "true"], ["--remove", "train", "true"], ["--list", "--remove", "train"]):
+    for words in (["--list", "--", "true"], ["--remove", "train", "true"], ["--list", "--remove", "train"],
+                  ["--list", "--save", "x"], ["--remove", "train", "--save", "x"], ["--remove", "train", "--json"],
+                  ["--list", "--memory", "10G"], ["--list", "--margin", "20"]):
         r = t.carve("profile", *words)
-        same(r.returncode, 64)
+        same(r.returncode, 64, words)
         contains(r.stderr, "runs nothing")
+    same(t.carve("profile", "--list", "--ids", "--json").returncode, 64)
+    same(t.carve("profile", "--list", "--json=" + path(t, "train")).returncode, 64)
+    same(t.carve("profile", "--list", "--ids").stdout, "train\n")
     same(t.fake.seen, [])
 
 
