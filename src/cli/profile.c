@@ -201,14 +201,19 @@ static int tell(struct invocation *invocation, const struct run *run,
 		report->margin, &report->proposal);
 	take_advice(invocation, need, report);
 	make_request(need, report);
-	if (name) {
+	if (name && report->has_request) {
 		json = report_to_json(report);
 		r = saved_write(name, json, err);
 		if (r < 0)
 			return r;
 		report->saved_as = name;
 	}
-	return print_report(invocation, report, err);
+	r = print_report(invocation, report, err);
+	if (r == 0 && name && !report->has_request)
+		r = error_set(err, -ENODATA,
+			"nothing is saved as '%s': what proposes nothing, nobody can ask for",
+			name);
+	return r;
 }
 
 /* Whether it can be told and kept, before the command runs. */

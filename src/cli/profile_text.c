@@ -303,6 +303,8 @@ void report_print(const struct report *report, const struct terminal *terminal, 
 	print_sampling(report, &page);
 	print_proposal(report, &page);
 	if (report->saved_as)
-		add_line(&page, "saved", "as %s: carve run --like %s -- COMMAND", report->saved_as,
+		add_line(&page, "saved", "as %s%s: carve run --like %s -- COMMAND",
+			report->saved_as,
+			report->status && !report->signal ? ", though it failed" : "",
 			report->saved_as);
 }

@@ -133,13 +133,32 @@ def claim_too_short_a_run_gets_its_memory_only(t):
     contains(text, "too short a run to say more than its memory: it was looked at 3 times")
     contains(text, "proposal: 14.5Gi")
     lacks(text, "launches")
+
+
+def claim_what_proposes_nothing_is_not_saved_and_replaces_nothing(t):
+    save(t)
+    before = open(path(t, "train"), encoding="utf-8").read()
     serve(t, usage(samples=1, memory=usage()["memory"] | {"peak": 0, "share": 0, "biggest": 0}))
-    r = profile(t, "--save", "short")
+    same(profile(t).returncode, 0)
+    r = profile(t, "--save", "train", "--replace")
     contains(r.stderr, "proposal: none")
-    same(r.returncode, 0)
+    contains(r.stderr, "nothing is saved as 'train'")
+    same(r.returncode, 125)
+    same(open(path(t, "train"), encoding="utf-8").read(), before)
+    same(profile(t, "--save", "short", command=("sh", "-c", "exit 3")).returncode, 3)
+    same(os.listdir(os.path.dirname(path(t, "short"))), ["train.json"])
+    # kept by an earlier Carve
+    save(t, "short", profile={"proposal": {"request": None}})
     r = t.carve("run", "--like", "short", "--", "true")
     same(r.returncode, 64)
     contains(r.stderr, "'short' proposes nothing")
+
+
+def claim_what_failed_is_saved_with_a_word_about_it(t):
+    serve(t, usage())
+    r = profile(t, "--save", "train", command=("sh", "-c", "exit 3"))
+    same(r.returncode, 3)
+    contains(r.stderr, "as train, though it failed: carve run --like train")
 
 
 def claim_accounts_of_the_driver_are_named(t):
