@@ -98,9 +98,12 @@ static void choose_way(struct report *report)
 	if (item == first + ADVICE_OPTIONS_N || item->verdict != VERDICT_NOW)
 		item = first;
 	report->item = item->verdict == VERDICT_NO ? NULL : item;
+	/* what not even a whole GPU serves is served by none of its parts */
+	while (!report->item && item->option != ADVICE_WHOLE)
+		item++;
 	if (!report->item)
 		snprintf(report->because, sizeof(report->because), "%s: %s",
-			advice_option_names[first->option], advice_why_not(first));
+			advice_option_names[item->option], advice_why_not(item));
 	else if (item == first)
 		text_copy(report->because, sizeof(report->because), report->advice.because);
 	else
@@ -110,27 +113,34 @@ static void choose_way(struct report *report)
 			advice_option_names[item->option], advice_option_names[first->option]);
 }
 
+/* The node's GPUs, and among them the one that the command ran on; NULL where that is not told. */
+static const struct gpu *look_at_node(
+	struct invocation *invocation, struct report *report, struct error *err)
+{
+	AUTO_JSON *node = NULL;
+
+	if (client_get(&invocation->client, &node, err, "/v1/node") != 0 ||
+		advise_node(node, &report->gpus, &report->n_gpus, err) < 0)
+		return NULL;
+	for (unsigned i = 0; i < report->n_gpus; i++)
+		if ((long long)report->gpus[i].gpu.index == json_whole(report->got, "gpu"))
+			return &report->gpus[i].gpu;
+	return NULL;
+}
+
 static void take_advice(
-	struct invocation *invocation, const struct advice_need *wanted, struct report *report)
+	const struct advice_need *wanted, struct report *report, const struct error *no_node)
 {
 	struct advice_need need = *wanted;
-	struct error why = ERROR_NONE;
-	AUTO_JSON *node = NULL;
-	unsigned n = 0;
+	struct error why = *no_node;
 
 	need.request.memory_bytes = report->proposal.memory_bytes;
 	need.request.compute_percent = report->proposal.compute_percent;
-	if (advice_need_check(&need, &why) < 0 ||
-		client_get(&invocation->client, &node, &why, "/v1/node") != 0 ||
-		advise_node(node, &report->gpus, &n, &why) < 0) {
+	if (!report->gpus || advice_need_check(&need, &why) < 0) {
 		text_copy(report->because, sizeof(report->because), why.text);
 		return;
 	}
-	for (unsigned i = 0; i < n; i++)
-		if ((long long)report->gpus[i].gpu.index == json_whole(report->got, "gpu"))
-			text_copy(report->product, sizeof(report->product),
-				report->gpus[i].gpu.facts.product);
-	advise(&need, report->gpus, n, NULL, 0, &report->advice);
+	advise(&need, report->gpus, report->n_gpus, NULL, 0, &report->advice);
 	choose_way(report);
 }
 
@@ -186,7 +196,9 @@ static int tell(struct invocation *invocation, const struct run *run,
 	const struct advice_need *need, struct report *report, struct error *err)
 {
 	const char *name = said_value(invocation, "save");
+	struct error no_node = ERROR_NONE;
 	AUTO_JSON *json = NULL;
+	const struct gpu *gpu;
 	int r;
 
 	if (!run->figures || usage_from_json(run->figures, &report->usage) < 0)
@@ -195,11 +207,15 @@ static int tell(struct invocation *invocation, const struct run *run,
 				     : run->figures_error.text);
 	report->got = json_array_get(json_object_get(run->lease, "got"), 0);
 	report->seconds = (double)run->took_ns / 1e9;
+	gpu = look_at_node(invocation, report, &no_node);
+	if (gpu)
+		text_copy(report->product, sizeof(report->product), gpu->facts.product);
 	propose(&report->usage,
 		&(struct proposal_share){ .percent = json_number(report->got, "compute"),
-			.is_mps = text_eq(json_text(report->got, "mechanism"), "mps") },
+			.is_mps = text_eq(json_text(report->got, "mechanism"), "mps"),
+			.gpu_bytes = gpu ? gpu->facts.memory_bytes : 0 },
 		report->margin, &report->proposal);
-	take_advice(invocation, need, report);
+	take_advice(need, report, &no_node);
 	make_request(need, report);
 	if (name && report->has_request) {
 		json = report_to_json(report);

@@ -20,6 +20,7 @@ struct report {
 	/* by advise(), for what is proposed; item NULL where nothing is possible or nothing known
 	 */
 	struct advice_gpu *gpus;
+	unsigned n_gpus;
 	struct advice advice;
 	const struct advice_item *item;
 	char because[600]; /* why this one; or why item is NULL */

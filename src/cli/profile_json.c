@@ -41,6 +41,7 @@ static json_t *proposal_json(const struct report *report)
 	json_object_set_new(json, "measured", json_integer((json_int_t)proposal->measured_bytes));
 	json_object_set_new(json, "margin", json_integer(report->margin));
 	json_object_set_new(json, "memory", json_integer((json_int_t)proposal->memory_bytes));
+	json_object_set_new(json, "is_capped", json_boolean(proposal->is_capped));
 	json_object_set_new(json, "compute",
 		proposal->compute_percent ? json_integer(proposal->compute_percent) : json_null());
 	json_object_set_new(json, "compute_why",

@@ -271,8 +271,10 @@ static void print_proposal(const struct report *report, const struct page *page)
 	terminal_paint(page->terminal, page->out, PAINT_BOLD);
 	terminal_print_wrapped(page->terminal, page->out, 2, buf_text(&head));
 	terminal_paint(page->terminal, page->out, PAINT_PLAIN);
-	add_line(page, "memory", "%s: %s and %u %% margin", size_text(proposal->memory_bytes, size),
-		size_text(proposal->measured_bytes, most), report->margin);
+	add_line(page, "memory", "%s: %s and %u %% margin%s",
+		size_text(proposal->memory_bytes, size), size_text(proposal->measured_bytes, most),
+		report->margin,
+		proposal->is_capped ? ", which ends where the GPU's memory does" : "");
 	print_compute(report, page);
 	if (report->item) {
 		share = advice_share_text(report->item, report->gpus);

@@ -58,6 +58,13 @@ void propose(const struct usage *usage, const struct proposal_share *share, unsi
 		proposal.memory_bytes =
 			(uint64_t)ceil((double)bytes * (100 + margin_percent) / 100 / QUARTER_GIB) *
 			QUARTER_GIB;
+	/* it did run there */
+	if (share->gpu_bytes && proposal.memory_bytes > share->gpu_bytes) {
+		proposal.is_capped = true;
+		proposal.memory_bytes = share->gpu_bytes / QUARTER_GIB * QUARTER_GIB;
+		if (proposal.memory_bytes < bytes)
+			proposal.memory_bytes = bytes;
+	}
 	propose_compute(usage, share, &proposal);
 	if (proposal.compute_percent > 100)
 		proposal.compute_percent = 100;

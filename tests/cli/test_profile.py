@@ -176,6 +176,17 @@ def claim_the_margin_is_as_said(t):
         contains(r.stderr, "no percentage from 0 to 400")
 
 
+def claim_what_nearly_fills_its_gpu_is_proposed_that_gpu_and_no_more(t):
+    serve(t, usage(memory={"peak": 70 * GIB, "share": 70 * GIB, "biggest": 70 * GIB, "accounted": False, "why": None}), "whole")
+    text = profile(t, "--save", "big").stderr
+    contains(text, "70Gi and 20 % margin, which ends where the GPU's memory does")
+    contains(text, "way          whole: all of GPU")
+    same(t.carve("run", "--like", "big", "--no-wait", "true").returncode, 0)
+    with open(path(t, "big"), encoding="utf-8") as file:
+        report = json.load(file)["profile"]
+    assert 70 * GIB < report["proposal"]["memory"] <= report["share"]["memory"], report
+
+
 def claim_needs_of_advise_count_and_contradictions_are_refused_before_it_runs(t):
     serve(t, usage(), "whole")
     contains(profile(t, "--isolation", "fault").stderr, "proposal")

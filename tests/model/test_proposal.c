@@ -39,6 +39,24 @@ TEST(memory_has_its_margin_for_every_peak_and_margin)
 		}
 }
 
+TEST(the_margin_ends_where_the_gpu_that_it_ran_on_does)
+{
+	const uint64_t gpu_bytes = 81559ULL << 20;
+	const struct proposal_share all = { .percent = 100, .gpu_bytes = gpu_bytes };
+
+	for (uint64_t mib = 1; mib <= 81559; mib += 7) {
+		struct usage usage = { .memory_peak = mib << 20 };
+		struct proposal proposal, free;
+
+		propose(&usage, &all, 20, &proposal);
+		propose(&usage, &whole, 20, &free);
+		CHECK(proposal.memory_bytes >= usage.memory_peak);
+		CHECK(proposal.memory_bytes <= gpu_bytes);
+		CHECK_EQ(proposal.is_capped, free.memory_bytes > gpu_bytes);
+		CHECK(proposal.is_capped || proposal.memory_bytes == free.memory_bytes);
+	}
+}
+
 TEST(the_greater_of_what_processes_have_and_the_share_has_counts)
 {
 	struct usage usage = { .memory_peak = 2 * GIB, .share_peak = 3 * GIB };
