@@ -135,6 +135,9 @@ void lease_watch_begin(struct lease *lease)
 	if (!watch || watch->timer || lease->n_shares != 1)
 		return;
 	watch->recorded_ns = now_ns();
+	/* a carved that is killed before it writes figures down leaves a gap from here on */
+	if (!watch->usage.last_ns)
+		watch->usage.last_ns = watch->recorded_ns;
 	if (sd_event_add_time_relative(lease->daemon->loop, &watch->timer, CLOCK_MONOTONIC, 0, 1000,
 		    on_timer, lease) < 0)
 		log_error("lease L%" PRIu64 " cannot be watched", lease->id);

@@ -77,10 +77,11 @@ struct usage_series {
 };
 
 struct usage {
-	uint64_t n_samples, last_ns; /* 0: none yet */
-	uint64_t seen_ns;	     /* between samples that were in time */
-	uint64_t unseen_ns, n_gaps;  /* where they were not */
-	uint64_t n_failed;	     /* samples that could not be taken */
+	uint64_t n_samples;
+	uint64_t last_ns;	    /* when the last was taken, or it began; 0: not begun */
+	uint64_t seen_ns;	    /* between samples that were in time */
+	uint64_t unseen_ns, n_gaps; /* where they were not */
+	uint64_t n_failed;	    /* samples that could not be taken */
 	uint64_t memory_peak, share_peak, biggest_peak;
 	bool is_accounted; /* the driver keeps accounts: memory between samples is seen too */
 	uint32_t processes_peak;

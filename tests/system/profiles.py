@@ -183,6 +183,23 @@ def when_carved_is_killed_the_figures_go_on_and_the_gap_is_told():
 
 
 @claim
+def when_carved_is_killed_before_it_wrote_figures_down_they_have_a_gap_and_do_not_begin_later():
+    with Node("dgx-h100") as node:
+        node.start()
+        path = os.path.join(node.dir, "report.json")
+        child = node.spawn("profile", "--json=" + path, "--", SIM, "hold", "--memory", "7Gi", "--time", "4s",
+                           stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        node.wait_for(lambda: samples(node) > 1, "figures")
+        node.kill()
+        time.sleep(1.5)  # the gap
+        node.start()
+        equal((child.communicate(timeout=60)[1], child.returncode), (b"", 0))
+        with open(path, encoding="utf-8") as file:
+            usage = json.load(file)["profile"]["usage"]
+        true(usage["gaps"] >= 1 and usage["unseen"] >= 1.5, usage)
+
+
+@claim
 def a_driver_call_that_hangs_costs_samples_and_not_the_job():
     with Node("dgx-h100", config="driver-timeout: 1s\n") as node:
         node.start()
