@@ -48,6 +48,8 @@ static json_t *proposal_json(const struct report *report)
 		*proposal->compute_why ? json_string(proposal->compute_why) : json_null());
 	json_object_set_new(json, "is_upper_bound",
 		json_boolean(proposal->compute_percent && proposal->is_upper_bound));
+	json_object_set_new(
+		json, "is_paused", json_boolean(proposal->compute_percent && proposal->is_paused));
 	json_object_set_new(json, "is_full", json_boolean(proposal->is_full));
 	json_object_set_new(json, "is_short", json_boolean(proposal->is_short));
 	return json;

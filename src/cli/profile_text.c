@@ -238,13 +238,19 @@ static void print_sampling(const struct report *report, const struct page *page)
 static void print_compute(const struct report *report, const struct page *page)
 {
 	const struct proposal *proposal = &report->proposal;
+	AUTO_BUF why = { 0 };
 
 	if (!proposal->compute_percent) {
 		add_line(page, "compute", "none: %s", proposal->compute_why);
 		return;
 	}
-	add_line(page, "compute", "%u %% of the GPU: %d %% of its busy time needed no more%s%s",
-		proposal->compute_percent, PROPOSAL_QUANTILE,
+	if (proposal->is_paused)
+		buf_add(&why,
+			"so many SMs its kernels used while they ran, with pauses in between");
+	else
+		buf_addf(&why, "%d %% of its busy time needed no more", PROPOSAL_QUANTILE);
+	add_line(page, "compute", "%u %% of the GPU: %s%s%s", proposal->compute_percent,
+		buf_text(&why),
 		proposal->is_upper_bound ? ", and it may need less: how many SMs its kernels used "
 					   "was not seen"
 					 : "",

@@ -11,6 +11,22 @@
 #define QUARTER_GIB (1ULL << 28)
 /* A share that is busy to such a part is full. */
 #define FULL_PART 0.95
+/* Two means of the same time are not told apart more finely. */
+#define NOISE_PERCENT 2.0
+
+/*
+ * Pauses that are shorter than a reading hide in its mean: kernels that run half of the time on all
+ * SMs look like half of the SMs all of the time, and on half of them they would take twice as long.
+ * So it is never less than what was used on average while kernels ran.
+ */
+static double while_running(const struct usage_series *sm, const struct usage_series *busy)
+{
+	double mean = usage_mean(busy);
+
+	if (!usage_is_seen(sm) || mean <= 0)
+		return 0;
+	return mean < usage_mean(sm) ? 100 : usage_mean(sm) * 100 / mean;
+}
 
 static void propose_compute(
 	const struct usage *usage, const struct proposal_share *share, struct proposal *proposal)
@@ -19,9 +35,14 @@ static void propose_compute(
 	const struct usage_series *busy = &usage->series[USAGE_BUSY];
 	const struct usage_series *by = usage_is_seen(sm) ? sm : busy;
 	double quantile = usage_quantile(by, PROPOSAL_QUANTILE);
+	double running = quantile > 0 ? while_running(sm, busy) : 0;
 	double all = share->is_mps ? share->percent : 100; /* that it could have been */
-	bool is_all = quantile >= all * FULL_PART;
+	bool is_all;
 
+	proposal->is_paused = running > quantile + NOISE_PERCENT;
+	if (proposal->is_paused)
+		quantile = running;
+	is_all = quantile >= all * FULL_PART;
 	if (usage->n_samples < SAMPLES_FEW || (usage_is_seen(by) && by->seen_ns < SEEN_LEAST_NS)) {
 		proposal->is_short = true;
 		snprintf(proposal->compute_why, sizeof(proposal->compute_why),

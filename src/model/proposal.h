@@ -17,8 +17,9 @@ struct proposal {
 	bool is_capped;		  /* the margin would have been more than its GPU has */
 	unsigned compute_percent; /* of a GPU; 0: not proposed, `compute_why` says why */
 	bool is_upper_bound;	  /* by the time in which kernels ran, however few SMs they used */
-	bool is_full;  /* it used its share to the full: with more it may have used more */
-	bool is_short; /* too few samples for anything but memory */
+	bool is_paused; /* by the SMs in use while kernels ran: its pauses hide in the readings */
+	bool is_full;	/* it used its share to the full: with more it may have used more */
+	bool is_short;	/* too few samples for anything but memory */
 	char compute_why[USAGE_WHY_MAX + 80];
 };
 

@@ -91,6 +91,27 @@ TEST(compute_is_what_the_busy_time_needs_as_part_of_the_gpu)
 	CHECK(!proposal.is_full);
 }
 
+TEST(pauses_that_hide_in_a_reading_do_not_halve_what_the_kernels_need)
+{
+	for (unsigned busy = 20; busy <= 100; busy += 10)
+		for (unsigned sms = 10; sms <= 90; sms += 10) {
+			struct usage usage = { 0 };
+			struct proposal proposal;
+
+			for (unsigned i = 1; i <= 20; i++) {
+				struct usage_sample sample = { .bytes = GIB, .n_processes = 1 };
+
+				usage_sample_add(&sample, USAGE_BUSY, 100 * MS, busy);
+				usage_sample_add(
+					&sample, USAGE_SM, 100 * MS, busy * sms / 100.0 + 4);
+				usage_add(&usage, &sample, i * 100 * MS);
+			}
+			propose(&usage, &whole, 20, &proposal);
+			CHECK(proposal.compute_percent >= sms);
+			CHECK(proposal.compute_percent <= 100);
+		}
+}
+
 TEST(without_counters_of_sms_it_is_an_upper_bound)
 {
 	struct usage usage = busy_usage(USAGE_BUSY, 90, 20);
