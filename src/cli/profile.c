@@ -82,8 +82,7 @@ static int refuse(const struct invocation *invocation, struct error *err)
 	if (request->n_gpus > 1)
 		return error_set(err, -EINVAL,
 			"a profile is of one share, %u were asked for: profile one of the "
-			"command's "
-			"processes, on one GPU",
+			"command's processes, on one GPU",
 			request->n_gpus);
 	return 0;
 }

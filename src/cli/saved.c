@@ -13,6 +13,7 @@
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define ENDING ".json"
@@ -106,7 +107,7 @@ static int say_missing(const char *name, struct error *err)
 
 	for (size_t i = 0; i < names.n && list.length < 300; i++)
 		buf_addf(&list, "%s%s", i ? ", " : "", names.at[i]);
-	if (near)
+	if (near && !text_eq(near, name))
 		error_set(err, -ENOENT, "there is no profile '%s': did you mean '%s'?", name, near);
 	else if (names.n)
 		error_set(err, -ENOENT, "there is no profile '%s'; there are: %s", name,
@@ -125,6 +126,7 @@ static int say_missing(const char *name, struct error *err)
 int saved_prepare(const char *name, bool replaces, struct error *err)
 {
 	AUTO_FREE char *dir = directory(), *path = path_of(name);
+	struct stat status;
 	int r = make_dirs(dir, 0700, err);
 
 	if (r < 0)
@@ -132,6 +134,9 @@ int saved_prepare(const char *name, bool replaces, struct error *err)
 	if (access(dir, W_OK | X_OK) < 0)
 		return error_set(
 			err, -errno, "the profile cannot be saved: %s: %s", dir, strerror(errno));
+	if (stat(path, &status) == 0 && !S_ISREG(status.st_mode))
+		return error_set(err, -EEXIST,
+			"the profile cannot be saved: %s is no file of Carve's", path);
 	if (!replaces && access(path, F_OK) == 0)
 		return error_set(err, -EEXIST,
 			"there is a profile '%s' already: --replace saves over it, 'carve profile "
@@ -159,8 +164,7 @@ static int check_version(const char *path, const json_t *report, struct error *e
 	if (json_is_integer(version) && json_integer_value(version) > SAVED_VERSION)
 		return error_set(err, -EBADMSG,
 			"%s is of a newer Carve (version %lld, this one reads %d): use that one, "
-			"or "
-			"make the profile again",
+			"or make the profile again",
 			path, (long long)json_integer_value(version), SAVED_VERSION);
 	if (json_integer_value(version) == SAVED_VERSION &&
 		json_is_object(json_object_get(report, "profile")))
@@ -186,8 +190,9 @@ int saved_read(const char *name, json_t **ret_report, struct error *err)
 			       : error_set(err, -errno, "%s: %s", path, strerror(errno));
 	report = json_load_file(path, JSON_REJECT_DUPLICATES, &where);
 	if (!report)
-		return error_set(
-			err, -EBADMSG, "%s:%d:%d: %s", path, where.line, where.column, where.text);
+		return error_set(err, -EBADMSG,
+			"%s:%d:%d: %s: make the profile again (carve profile --save %s --replace)",
+			path, where.line, where.column, where.text, name);
 	r = check_version(path, report, err);
 	if (r == 0)
 		*ret_report = json_incref(report);
@@ -215,7 +220,10 @@ int saved_request(const char *name, struct request *ret_request, char *ret_produ
 			name, name);
 	r = request_from_json(request, ret_request, &why);
 	if (r < 0)
-		return error_set(err, -EBADMSG, "%s: its request: %s", path, why.text);
+		return error_set(err, -EBADMSG,
+			"%s: its request: %s; make the profile again (carve profile --save %s "
+			"--replace)",
+			path, why.text, name);
 	text_copy(ret_product, size, json_text(profile, "product"));
 	return 0;
 }

@@ -41,7 +41,8 @@ static void add_row(struct table *table, const char *name)
 	if (saved_read(name, &report, NULL) < 0)
 		return;
 	profile = json_object_get(report, "profile");
-	table_cell(table, 3, "%s ago", age_text(json_number(profile, "saved"), ago));
+	if (json_number(profile, "saved") > 0)
+		table_cell(table, 3, "%s ago", age_text(json_number(profile, "saved"), ago));
 	table_cell(table, 4, "%s", json_text(profile, "command"));
 }
 

@@ -253,7 +253,13 @@ def claim_where_it_cannot_be_kept_that_is_said_before_it_runs(t):
         same(r.returncode, 125)
         contains(r.stderr, "the profile cannot be saved")
         assert not os.path.exists(os.path.join(t.dir, "ran"))
+    os.makedirs(path(t, "train"))
+    r = profile(t, "--save", "train", "--replace", command=("touch", os.path.join(t.dir, "ran")))
+    same(r.returncode, 125)
+    contains(r.stderr, "is no file of Carve's")
+    assert not os.path.exists(os.path.join(t.dir, "ran"))
     # A relative one is to be ignored, says its specification.
+    os.rmdir(path(t, "train"))
     same(profile(t, "--save", "train", env={"XDG_DATA_HOME": "relative"}).returncode, 0)
     assert os.path.exists(path(t, "train"))
 
@@ -340,8 +346,11 @@ def claim_a_file_that_is_damaged_or_newer_says_where_and_what(t):
         r = t.carve("run", "--like", "train", "true")
         same(r.returncode, 64, text)
         contains(r.stderr, part)
+        assert "make the profile again" in r.stderr or "no profile of Carve's" in r.stderr, r.stderr
         same(len(r.stderr.splitlines()), 1, text)
-        same(t.carve("profile", "--list").returncode, 0)
+        r = t.carve("profile", "--list")
+        same(r.returncode, 0)
+        lacks(r.stdout, " ago")
 
 
 def claim_those_that_are_saved_are_listed_and_removed(t):
