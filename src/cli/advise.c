@@ -23,6 +23,9 @@ static int read_need(
 {
 	advice_need_init(ret_need);
 	ret_need->request = invocation->request;
+	/* the way that a profile proposed is one to be ranked, not one that was asked for */
+	if (said(invocation, "like") && !said(invocation, "mechanism"))
+		ret_need->request.mechanism = REQUEST_ANY_MECHANISM;
 	for (unsigned i = 0; i < invocation->n_said; i++) {
 		struct error why = ERROR_NONE;
 		int r = advice_need_option(

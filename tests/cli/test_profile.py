@@ -297,7 +297,10 @@ def claim_like_asks_for_what_was_saved_and_later_options_win(t):
     same(asked("run", "--like", "train", "--like", "other", "true"), {"memory": "30G"})
     t.serve(machines.Node("dgx-h100").copy())
     r = t.carve("advise", "--like", "train", "--json")
-    same(json.loads(r.stdout)["workloads"][0]["request"]["memory"], 15 * GIB)
+    answer = json.loads(r.stdout)["workloads"][0]
+    same(answer["request"]["memory"], 15 * GIB)
+    lacks(r.stdout, "was asked for")
+    contains(t.carve("advise", "--like", "train", "--mechanism", "mig", "--json").stdout, "Mechanism mig was asked for")
     same(r.stderr, "")
 
 
