@@ -20,15 +20,23 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* What the options say beside the size, which is found. */
+/* What a request says beside the size and the way, which are found. */
+static void copy_needs(const struct request *from, struct request *to)
+{
+	to->tenants = from->tenants;
+	to->isolation = from->isolation;
+	to->workload = from->workload;
+	to->latency_ns = from->latency_ns;
+	to->percentile = from->percentile;
+}
+
 static int read_need(
 	const struct invocation *invocation, struct advice_need *ret_need, struct error *err)
 {
 	struct advice_need need;
 
 	advice_need_init(&need);
-	need.request.tenants = invocation->request.tenants;
-	need.request.isolation = invocation->request.isolation;
+	copy_needs(&invocation->request, &need.request);
 	for (unsigned i = 0; i < invocation->n_said; i++) {
 		struct error why = ERROR_NONE;
 		int r = advice_need_option(
@@ -154,8 +162,7 @@ static void make_request(const struct advice_need *need, struct report *report)
 	report->has_request = true;
 	request->memory_bytes = report->proposal.memory_bytes;
 	request->compute_percent = report->proposal.compute_percent;
-	request->tenants = need->request.tenants;
-	request->isolation = need->request.isolation;
+	copy_needs(&need->request, request);
 	if (report->item)
 		request->mechanism = advice_mechanism(report->item->option);
 	/* all of it is more than any part */

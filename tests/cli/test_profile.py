@@ -204,6 +204,28 @@ def claim_needs_of_advise_count_and_contradictions_are_refused_before_it_runs(t)
     contains(r.stderr, "needs a command")
 
 
+def claim_what_runs_there_and_how_fast_it_answers_are_ranked_by_and_kept(t):
+    serve(t, usage())
+    out = os.path.join(t.dir, "p.json")
+
+    def request(*words):
+        same(profile(t, "--json=" + out, *words).returncode, 0)
+        with open(out, encoding="utf-8") as file:
+            return json.load(file)["profile"]["proposal"]["request"]
+
+    bare = request("--tenants", "same")
+    assert "workload" not in bare and "latency" not in bare, bare
+    kept = request("--tenants", "same", "--workload", "inference", "--latency", "20@p99", "--save", "train")
+    same((kept["tenants"], kept["workload"], kept["latency"]), ("same", "inference", "20@p99"))
+    t.fake.seen.clear()
+    same(t.carve("run", "--like", "train", "true").returncode, 0)
+    same(t.posts("/v1/leases")[0]["request"]["latency"], "20@p99")
+    # graphics is no work for MPS: the ranking has to know
+    serve(t, usage(sm=seen(6, 20, bursts=10)), "whole")
+    same(request("--tenants", "same")["mechanism"], "mps")
+    assert request("--tenants", "same", "--workload", "rendering")["mechanism"] != "mps"
+
+
 def claim_json_goes_where_the_command_does_not_write(t):
     serve(t, usage())
     out = os.path.join(t.dir, "p.json")
