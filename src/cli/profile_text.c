@@ -244,19 +244,18 @@ static void print_compute(const struct report *report, const struct page *page)
 		add_line(page, "compute", "none: %s", proposal->compute_why);
 		return;
 	}
-	if (proposal->is_paused)
+	if (proposal->is_upper_bound)
+		buf_add(&why, "by the time in which kernels ran, as their SMs were not seen: it "
+			      "may need less, and each burst may take longer in it");
+	else if (proposal->is_paused)
 		buf_add(&why,
 			"so many SMs its kernels used while they ran, with pauses in between");
 	else
 		buf_addf(&why, "%d %% of its busy time needed no more", PROPOSAL_QUANTILE);
-	add_line(page, "compute", "%u %% of the GPU: %s%s%s", proposal->compute_percent,
-		buf_text(&why),
-		proposal->is_upper_bound ? ", and it may need less: how many SMs its kernels used "
-					   "was not seen"
-					 : "",
-		proposal->is_full ? "; it used its share to the full, and may use more on a larger "
-				    "one"
-				  : "");
+	if (proposal->is_full)
+		buf_add(&why, "; it used its share to the full, and may use more on a larger one");
+	add_line(
+		page, "compute", "%u %% of the GPU: %s", proposal->compute_percent, buf_text(&why));
 }
 
 static void print_proposal(const struct report *report, const struct page *page)

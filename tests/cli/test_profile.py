@@ -105,6 +105,7 @@ def claim_what_was_not_seen_says_why_and_no_number_is_made_up(t):
     text = profile(t).stderr
     contains(text, "38 % of the GPU")
     contains(text, "it may need less")
+    lacks(text, "of its busy time needed no more")
     nothing = {kind: UNSEEN for kind in ("busy", "sm", "memory_busy", "bandwidth", "copy_in", "copy_out", "encoder", "decoder")}
     serve(t, usage(**nothing))
     text = profile(t).stderr
@@ -117,6 +118,13 @@ def claim_gaps_and_samples_that_failed_are_told(t):
     text = profile(t).stderr
     contains(text, "for 4.20 s nobody looked: carved or the driver was away")
     contains(text, "3 samples failed: the driver call did not answer")
+
+
+def claim_pauses_that_hide_in_a_reading_are_named_where_they_decide(t):
+    serve(t, usage(busy=seen(50, 50), sm=seen(45, 45)), "whole")
+    text = profile(t).stderr
+    contains(text, "90 % of the GPU: so many SMs its kernels used while they ran")
+    lacks(text, "of its busy time needed no more")
 
 
 def claim_a_share_that_was_full_says_that_more_may_be_used(t):
