@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The report for people: what was seen, what was not and why, and what is proposed. */
-#include "cli/profile.h"
+/* The report for people: what was seen, what was not and why; what is proposed is in
+ * profile_proposal.c. */
+#include "cli/profile_page.h"
 
 #include "base/cleanup.h"
 #include "base/size.h"
@@ -16,14 +17,7 @@ enum { INDENT = 15 };
 /* So many seconds of idle in a hundred make no burst. */
 #define STEADY_DUTY 0.98
 
-struct page {
-	const struct terminal *terminal;
-	FILE *out;
-};
-
-static void add_line(const struct page *page, const char *word, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
-static void add_line(const struct page *page, const char *word, const char *format, ...)
+void page_line(const struct page *page, const char *word, const char *format, ...)
 {
 	AUTO_FREE char *text = NULL;
 	AUTO_BUF line = { 0 };
@@ -35,6 +29,13 @@ static void add_line(const struct page *page, const char *word, const char *form
 	va_end(args);
 	buf_addf(&line, "  %-*s%s", INDENT - 2, word, text ?: "");
 	terminal_print_wrapped(page->terminal, page->out, INDENT, buf_text(&line));
+}
+
+void page_head(const struct page *page, const char *text)
+{
+	terminal_paint(page->terminal, page->out, PAINT_BOLD);
+	terminal_print_wrapped(page->terminal, page->out, 2, text);
+	terminal_paint(page->terminal, page->out, PAINT_PLAIN);
 }
 
 /* "0.30 s", "12 s" */
@@ -63,10 +64,8 @@ static void print_head(const struct report *report, const struct page *page)
 	char took[32];
 
 	buf_addf(&line, "profile of %s", report->command);
-	terminal_paint(page->terminal, page->out, PAINT_BOLD);
-	terminal_print_wrapped(page->terminal, page->out, 2, buf_text(&line));
-	terminal_paint(page->terminal, page->out, PAINT_PLAIN);
-	add_line(page, "ran", "%s %s%s%s%s%s%s", seconds_text(report->seconds, took),
+	page_head(page, buf_text(&line));
+	page_line(page, "ran", "%s %s%s%s%s%s%s", seconds_text(report->seconds, took),
 		text_eq(json_text(report->got, "mechanism"), "whole") ? "on all of GPU " : "in ",
 		json_text(report->got, "share"), *report->product ? ", " : "", report->product,
 		report->signal ? "; ended by a signal" : "",
@@ -79,13 +78,13 @@ static void print_memory(const struct report *report, const struct page *page)
 	char most[SIZE_TEXT_MAX], biggest[SIZE_TEXT_MAX];
 
 	if (!report->proposal.measured_bytes) {
-		add_line(page, "memory", "not seen: %s",
+		page_line(page, "memory", "not seen: %s",
 			*usage->memory_why   ? usage->memory_why
 			: *usage->failed_why ? usage->failed_why
 					     : "no process of it was seen on the GPU");
 		return;
 	}
-	add_line(page, "memory", "%s at most%s%s%s%s",
+	page_line(page, "memory", "%s at most%s%s%s%s",
 		size_text(report->proposal.measured_bytes, most),
 		usage->share_peak > usage->memory_peak && usage->memory_peak
 			? ", with what the driver keeps for it"
@@ -93,7 +92,7 @@ static void print_memory(const struct report *report, const struct page *page)
 		usage->biggest_peak ? ", the biggest process " : "",
 		usage->biggest_peak ? size_text(usage->biggest_peak, biggest) : "",
 		usage->is_accounted ? "; by the driver's accounts, which miss no peak" : "");
-	add_line(page, "processes", "at most %u at once", usage->processes_peak);
+	page_line(page, "processes", "at most %u at once", usage->processes_peak);
 }
 
 /* How busy and idle times follow each other: as the launches are seen from here. */
@@ -109,12 +108,12 @@ static void print_launches(const struct usage_series *busy, bool is_time, const 
 	if (!on.n)
 		return;
 	if (usage_duty(busy) >= STEADY_DUTY && usage_mean(busy) >= 90)
-		add_line(page, "launches", "steadily: no pause of %s or more", span);
+		page_line(page, "launches", "steadily: no pause of %s or more", span);
 	else if (usage_duty(busy) >= STEADY_DUTY)
-		add_line(page, "launches",
+		page_line(page, "launches",
 			"steadily, with pauses or bursts shorter than a reading (%s)", span);
 	else
-		add_line(page, "launches",
+		page_line(page, "launches",
 			"in %llu burst%s of %s on average, one every %s; busy for %s at a time at "
 			"most, idle for %s (as far as readings of %s tell)",
 			(unsigned long long)on.n, on.n == 1 ? "" : "s", seconds_text(burst, one),
@@ -129,7 +128,7 @@ static void print_percent(const struct report *report, enum usage_kind kind, con
 	const struct usage_series *series = &report->usage.series[kind];
 
 	if (usage_is_seen(series))
-		add_line(page, word, "%.0f %% %s on average, %.0f %% at most", usage_mean(series),
+		page_line(page, word, "%.0f %% %s on average, %.0f %% at most", usage_mean(series),
 			what, series->peak);
 }
 
@@ -140,7 +139,7 @@ static void print_busy(const struct report *report, const struct page *page)
 	bool is_whole = json_number(report->got, "compute") >= 100;
 
 	if (usage_is_seen(busy))
-		add_line(page, "busy", "kernels ran %.0f %% of the time", usage_mean(busy));
+		page_line(page, "busy", "kernels ran %.0f %% of the time", usage_mean(busy));
 	print_percent(report, USAGE_SM, "SMs", is_whole ? "of the GPU's" : "of the share's", page);
 	print_percent(report, USAGE_BANDWIDTH, "bandwidth", "of its memory's", page);
 	print_percent(report, USAGE_MEMORY_BUSY, "memory used",
@@ -173,7 +172,7 @@ static void print_copies(const struct report *report, const struct page *page)
 	add_copies(&text, &series[USAGE_COPY_IN], "to the GPU");
 	add_copies(&text, &series[USAGE_COPY_OUT], "from it");
 	if (text.length)
-		add_line(page, "copies", "%s", buf_text(&text));
+		page_line(page, "copies", "%s", buf_text(&text));
 	/* most jobs have none: then there is nothing to say */
 	if (series[USAGE_ENCODER].peak > 0)
 		print_percent(report, USAGE_ENCODER, "encoder", "of the time", page);
@@ -213,7 +212,7 @@ static void print_not_seen(const struct report *report, const struct page *page)
 			buf_addf(&text, "%s%s", text.length ? ", " : "", kind_words[other]);
 			is_said[other] = true;
 		}
-		add_line(page, word, "%s: %s", buf_text(&text),
+		page_line(page, word, "%s: %s", buf_text(&text),
 			*series[k].why_not ? series[k].why_not : "there was no reading");
 		word = "";
 	}
@@ -224,74 +223,15 @@ static void print_sampling(const struct report *report, const struct page *page)
 	const struct usage *usage = &report->usage;
 	char period[DURATION_TEXT_MAX], away[32];
 
-	add_line(page, "sampled", "every %s, %llu time%s in all; what is shorter is not seen%s",
+	page_line(page, "sampled", "every %s, %llu time%s in all; what is shorter is not seen%s",
 		duration_text(USAGE_PERIOD_NS, period), (unsigned long long)usage->n_samples,
 		usage->n_samples == 1 ? "" : "s", usage->is_accounted ? ", but for memory" : "");
 	if (usage->n_gaps)
-		add_line(page, "", "for %s nobody looked: carved or the driver was away",
+		page_line(page, "", "for %s nobody looked: carved or the driver was away",
 			seconds_text(in_s(usage->unseen_ns), away));
 	if (usage->n_failed)
-		add_line(page, "", "%llu samples failed: %s", (unsigned long long)usage->n_failed,
+		page_line(page, "", "%llu samples failed: %s", (unsigned long long)usage->n_failed,
 			usage->failed_why);
-}
-
-static void print_compute(const struct report *report, const struct page *page)
-{
-	const struct proposal *proposal = &report->proposal;
-	AUTO_BUF why = { 0 };
-
-	if (!proposal->compute_percent) {
-		add_line(page, "compute", "none: %s", proposal->compute_why);
-		return;
-	}
-	if (proposal->is_upper_bound)
-		buf_add(&why, "by the time in which kernels ran, as their SMs were not seen: it "
-			      "may need less, and each burst may take longer in it");
-	else if (proposal->is_paused)
-		buf_add(&why,
-			"so many SMs its kernels used while they ran, with pauses in between");
-	else
-		buf_addf(&why, "%d %% of its busy time needed no more", PROPOSAL_QUANTILE);
-	if (proposal->is_full)
-		buf_add(&why, "; it used its share to the full, and may use more on a larger one");
-	add_line(
-		page, "compute", "%u %% of the GPU: %s", proposal->compute_percent, buf_text(&why));
-}
-
-static void print_proposal(const struct report *report, const struct page *page)
-{
-	const struct proposal *proposal = &report->proposal;
-	char asks[REQUEST_TEXT_MAX], size[SIZE_TEXT_MAX], most[SIZE_TEXT_MAX];
-	AUTO_FREE char *share = NULL;
-	AUTO_BUF head = { 0 };
-
-	if (!report->has_request) {
-		terminal_print_wrapped(
-			page->terminal, page->out, 2, "proposal: none, as its memory was not seen");
-		return;
-	}
-	buf_addf(&head, "proposal: %s", request_text(&report->request, asks));
-	if (report->request.mechanism == MECHANISM_MIG)
-		buf_add(&head, " by mig");
-	terminal_paint(page->terminal, page->out, PAINT_BOLD);
-	terminal_print_wrapped(page->terminal, page->out, 2, buf_text(&head));
-	terminal_paint(page->terminal, page->out, PAINT_PLAIN);
-	add_line(page, "memory", "%s: %s and %u %% margin%s",
-		size_text(proposal->memory_bytes, size), size_text(proposal->measured_bytes, most),
-		report->margin,
-		proposal->is_capped ? ", which ends where the GPU's memory does" : "");
-	print_compute(report, page);
-	if (report->item) {
-		share = advice_share_text(report->item, report->gpus);
-		add_line(page, "way", "%s%s: %s", advice_option_names[report->item->option],
-			report->item->verdict == VERDICT_AFTER ? ", not at once (carve advise says "
-								 "what is done first)"
-							       : "",
-			share);
-		add_line(page, "because", "%s", report->because);
-	} else {
-		add_line(page, "way", "none: %s", report->because);
-	}
 }
 
 void report_print(const struct report *report, const struct terminal *terminal, FILE *out)
@@ -301,16 +241,16 @@ void report_print(const struct report *report, const struct terminal *terminal, 
 	print_head(report, &page);
 	print_memory(report, &page);
 	if (report->proposal.is_short) {
-		add_line(&page, "", "%s", report->proposal.compute_why);
+		page_line(&page, "", "%s", report->proposal.compute_why);
 	} else {
 		print_busy(report, &page);
 		print_copies(report, &page);
 		print_not_seen(report, &page);
 	}
 	print_sampling(report, &page);
-	print_proposal(report, &page);
+	page_proposal(&page, report);
 	if (report->saved_as)
-		add_line(&page, "saved", "as %s%s: carve run --like %s -- COMMAND",
+		page_line(&page, "saved", "as %s%s: carve run --like %s -- COMMAND",
 			report->saved_as,
 			report->status && !report->signal ? ", though it failed" : "",
 			report->saved_as);
