@@ -242,6 +242,7 @@ static int tell(struct invocation *invocation, const struct run *run,
 static int prepare(const struct invocation *invocation, struct error *err)
 {
 	const char *name = said_value(invocation, "save"), *file = said_value(invocation, "json");
+	bool is_new = file && access(file, F_OK) < 0;
 	int fd;
 
 	if (name && saved_prepare(name, said(invocation, "replace"), err) < 0)
@@ -255,6 +256,9 @@ static int prepare(const struct invocation *invocation, struct error *err)
 		return EXIT_CARVE;
 	}
 	close(fd);
+	/* nothing is left behind where the command does not run */
+	if (is_new)
+		unlink(file);
 	return 0;
 }
 
