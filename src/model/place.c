@@ -114,8 +114,8 @@ static bool by_way(struct wish *wish, enum advice_option way, struct placement *
 	return has;
 }
 
-/* By the best of the ways that have room. */
-static bool by_choice(struct wish *wish, struct placement *ret_placement)
+/* By the best of the ways that have room; *ret_wastes if there is one that would be a waste. */
+static bool by_choice(struct wish *wish, struct placement *ret_placement, bool *ret_wastes)
 {
 	struct placement places[ADVICE_OPTIONS_N][GPUS_MAX];
 	unsigned n = wish->request->n_gpus;
@@ -125,7 +125,8 @@ static bool by_choice(struct wish *wish, struct placement *ret_placement)
 	for (way = 0; way < ADVICE_OPTIONS_N; way++)
 		if (may_by(wish, way) && by_way(wish, way, places[way]))
 			ways |= 1u << way;
-	if (ways == 0 || (ways == 1u << ADVICE_WHOLE && wish->may_mig && is_waste(wish)))
+	*ret_wastes = ways == 1u << ADVICE_WHOLE && wish->may_mig && is_waste(wish);
+	if (ways == 0 || *ret_wastes)
 		return false;
 	way = ways & (ways - 1) ? choice_best(wish->gpus, wish->n_gpus, wish->request, ways)
 				: (enum advice_option)__builtin_ctz(ways);
@@ -143,16 +144,25 @@ static bool by_choice(struct wish *wish, struct placement *ret_placement)
 int place(const struct gpu *gpus, unsigned n_gpus, const struct request *request, uint32_t avoid,
 	struct placement *ret_placement, struct error *err)
 {
+	struct error why = ERROR_NONE;
+	bool wastes = false;
 	struct wish wish;
 	int r = wish_make(&wish, gpus, n_gpus, request, avoid, err);
 
 	if (r != 0)
 		return r;
 	if (request->mechanism == REQUEST_ANY_MECHANISM
-			? by_choice(&wish, ret_placement)
+			? by_choice(&wish, ret_placement, &wastes)
 			: by_mechanism(&wish, (enum mechanism)request->mechanism, ret_placement))
 		return 0;
-	return wish.may_vf ? vf_place(&wish, ret_placement, err) : wish_refuse(&wish, err);
+	if (wish.may_vf)
+		return vf_place(&wish, ret_placement, err);
+	if (!wastes)
+		return wish_refuse(&wish, err);
+	r = wish_refuse(&wish, &why);
+	return error_set(err, r,
+		"%.480s; a whole GPU is free, of which most would idle (mechanism whole takes it)",
+		why.text);
 }
 
 /* As gpu_find() would find it, but knowing this GPU only. */

@@ -85,9 +85,16 @@ TEST(the_next_way_serves_where_the_first_has_no_room)
 TEST(a_small_request_waits_rather_than_taking_a_gpu_whole)
 {
 	AUTO_FREE struct gpu *gpus = two_modes();
+	struct request request = ASKED("memory", "10G");
+	struct error err = ERROR_NONE;
+	struct placement at;
 
 	fixture_add(&gpus[0], "7g.80gb", 0, SHARE_DYNAMIC, 1);
 	CHECK_TEXT(way_of(gpus, 2, ASKED("memory", "10G")), "no room");
+	CHECK_EQ(place(gpus, 2, &request, 0, &at, &err), PLACE_E_NO_ROOM);
+	CHECK_TEXT(err.text,
+		"all 7 places for 10G (1g.10gb) are held by lease L1; a whole GPU is free, of "
+		"which most would idle (mechanism whole takes it)");
 	/* Where no instance that serves ever comes, it is whole or nothing. */
 	gpus[0].seen.n_instances = 0;
 	for (unsigned start = 0; start < 7; start++)

@@ -282,7 +282,8 @@ TEST(a_sized_request_is_whole_only_where_mig_never_serves_it)
 	CHECK_TEXT(placed(gpus, 2, request), "0:1g.10gb@6");
 	fixture_add(&gpus[0], "7g.80gb", 0, SHARE_DYNAMIC, 1);
 	CHECK_TEXT(placed(gpus, 2, request), "no room: all 7 places for 10G (1g.10gb) are held by "
-					     "lease L1");
+					     "lease L1; a whole GPU is free, of which most would "
+					     "idle (mechanism whole takes it)");
 	request.mechanism = MECHANISM_WHOLE;
 	CHECK_TEXT(placed(gpus, 2, request), "1 whole");
 	fixture_gpu(&gpus[0], 0, FIXTURE_L40S);
