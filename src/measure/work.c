@@ -52,12 +52,15 @@ static int prepare_bandwidth(struct work *work, struct error *err)
 	return r == 0 ? cuda_alloc(work->cuda, work->item.bytes / 2, &work->to, err) : r;
 }
 
+/* Each round goes through the whole buffer before the next begins. */
 static int do_bandwidth(struct work *work, struct error *err)
 {
 	uint64_t vectors = work->item.bytes / 2 / 16;
-	void *arguments[] = { &work->from, &work->to, &vectors, &work->item.rounds };
-	int r = cuda_launch(work->cuda, work->item.blocks, THREADS, arguments, err);
+	void *arguments[] = { &work->from, &work->to, &vectors };
+	int r = 0;
 
+	for (uint32_t i = 0; i < work->item.rounds && r == 0; i++)
+		r = cuda_launch(work->cuda, work->item.blocks, THREADS, arguments, err);
 	return r == 0 ? cuda_wait(work->cuda, err) : r;
 }
 

@@ -24,6 +24,7 @@
 enum { COMPUTE = 1, BANDWIDTH, LAUNCH, SM = 10, PTX_MAX = 100000 };
 
 static unsigned long long memory_left = 16ULL << 30, owed_ns;
+static unsigned launches;
 static bool is_initialized, has_context;
 
 static void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -235,11 +236,10 @@ CUresult cuLaunchKernel(CUfunction function, unsigned int blocks_x, unsigned int
 		return CUDA_ERROR_INVALID_VALUE;
 	if ((uintptr_t)function == COMPUTE)
 		rounds = *(uint32_t *)arguments[1];
-	if ((uintptr_t)function == BANDWIDTH)
-		rounds = *(uint32_t *)arguments[3];
 	if (count_ == 1)
 		say("%d blocks %u threads %u rounds %u\n", (int)getpid(), blocks_x, threads_x,
 			rounds);
+	launches++;
 	owed_ns += rounds * ns * 100 / (percent ? strtoull(percent, NULL, 10) : 100);
 	return CUDA_SUCCESS;
 }
@@ -249,6 +249,8 @@ CUresult cuCtxSynchronize(void)
 	struct timespec time = { (time_t)(owed_ns / 1000000000), (long)(owed_ns % 1000000000) };
 
 	BEGIN(cuCtxSynchronize);
+	if (count_ == 1)
+		say("%d waited for %u\n", (int)getpid(), launches);
 	owed_ns = 0;
 	nanosleep(&time, NULL);
 	return CUDA_SUCCESS;
