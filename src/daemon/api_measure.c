@@ -56,7 +56,9 @@ static int read_figures(
 	for (size_t i = 0; i < n; i++) {
 		int r = measured_from_json(json_array_get(list, i), &figures[i], err);
 
-		if (r == 0 && *figures[i].gpu)
+		const struct measured *one = &figures[i];
+
+		if (r == 0 && (*one->gpu || *one->product || *one->driver || one->time_s))
 			r = error_set(err, -EINVAL,
 				"figure: gpu, product, driver and time are carved's to say");
 		if (r < 0)

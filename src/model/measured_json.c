@@ -152,6 +152,29 @@ static int share_from_json(const json_t *json, struct measured *measured, struct
 	return 0;
 }
 
+/* What of it contradicts the rest; NULL: nothing. */
+static const char *why_not(const struct measured *measured)
+{
+	bool is_whole = measured->option == ADVICE_WHOLE, is_mig = measured->option == ADVICE_MIG;
+	bool is_mps = measured->option == ADVICE_MPS;
+	unsigned most = measured->beside == BESIDE_NOBODY ? 1 : measured->count - 1;
+
+	if (!is_whole && !is_mig && !is_mps && measured->option != ADVICE_TIME)
+		return "way is whole, time, mps or mig";
+	if (is_mig != (*measured->profile != '\0'))
+		return "an instance has a profile, and nothing else has";
+	if ((is_mig || is_mps) != (measured->percent > 0))
+		return "an instance and an MPS share have a percent above 0, and nothing else has";
+	if (!is_mig && is_whole != (measured->count == 1))
+		return "the count of the whole GPU is 1, that of turns and of MPS shares is above "
+		       "1";
+	if (measured->beside == BESIDE_ALIKE ? measured->n < 2 || measured->n != measured->count
+					     : measured->n > most)
+		return "there are as many copies as count beside alike, fewer beside another kind, "
+		       "and one beside nobody";
+	return NULL;
+}
+
 int measured_from_json(const json_t *json, struct measured *ret_measured, struct error *err)
 {
 	struct measured measured = { 0 };
@@ -173,6 +196,8 @@ int measured_from_json(const json_t *json, struct measured *ret_measured, struct
 		r = rate_from_json(json_object_get(json, "alone"), &measured.alone, err);
 	if (r == 0)
 		r = copies_from_json(json_object_get(json, "copies"), &measured, err);
+	if (r == 0 && why_not(&measured))
+		r = error_set(err, -EINVAL, "figure: %s", why_not(&measured));
 	if (r < 0)
 		return r;
 	*ret_measured = measured;

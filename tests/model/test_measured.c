@@ -72,6 +72,16 @@ TEST(a_figure_that_cannot_be_is_refused_with_its_reason)
 		{ { "alone", "more" }, "1", "and no more" },
 		{ { "copies" }, "[]", "1 to 16" },
 		{ { "heat" }, "1", "no key 'heat'" },
+		{ { "way" }, "\"vf\"", "way is whole, time, mps or mig" },
+		{ { "way" }, "\"whole\"", "nothing else has" },
+		{ { "profile" }, "\"1g.10gb\"", "an instance has a profile" },
+		{ { "way" }, "\"mig\"", "an instance has a profile" },
+		{ { "percent" }, "0", "have a percent above 0" },
+		{ { "count" }, "1", "is above 1" },
+		{ { "count" }, "3", "as many copies as count" },
+		{ { "count" }, "5", "as many copies as count" },
+		{ { "beside" }, "\"nobody\"", "one beside nobody" },
+		{ { "beside" }, "\"launch\"", "fewer beside another kind" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {

@@ -111,9 +111,10 @@ def a_measurement_replaces_its_ways_and_no_others():
         # One bad figure, and nothing of it is kept.
         answer = keep(node, figure(part=0.1), figure(count=17), status=400)
         true(answer["error"]["message"].startswith("figures[1]: figure: count"), answer)
-        answer = keep(node, figure(gpu="GPU-1"), status=400)
-        true("carved's to say" in answer["error"]["message"], answer)
-        keep(node, *[figure(way="whole", count=1)] * 255, status=409)
+        for own in ({"gpu": "GPU-1"}, {"driver": "535.1"}, {"time": 1763000000}):
+            answer = keep(node, figure(**own), status=400)
+            true("carved's to say" in answer["error"]["message"], answer)
+        keep(node, *[figure(way="whole", beside="nobody", count=1)] * 255, status=409)
         equal(len(kept(node)), 3)
         equal(node.carve("measure", "--forget", "--gpu", "3").stdout, "1 figure forgotten.\n")
         equal({one["gpu"][-4:] for one in kept(node)}, {gpus[0]})
