@@ -95,24 +95,32 @@ void api_post_measurements(struct call *call)
 	reply(call, API_OK, daemon->gpus[gpu].facts.uuid);
 }
 
+/* Whose figures the body wants dropped (NULL: all GPUs'); false: the call was answered. One that is
+ * not here any more is known by its uuid alone. */
+static bool forgotten_gpu(struct call *call, const char **ret_uuid)
+{
+	const char *name = json_string_value(json_object_get(call->body, "gpu"));
+	unsigned gpu, n;
+	const struct measured *kept = measurements_all(call->daemon, &n);
+
+	*ret_uuid = NULL;
+	if (!json_object_get(call->body, "gpu"))
+		return true;
+	for (unsigned i = 0; i < n && !*ret_uuid; i++)
+		if (text_eq(kept[i].gpu, name))
+			*ret_uuid = name;
+	if (!*ret_uuid && gpu_of(call, &gpu))
+		*ret_uuid = call->daemon->gpus[gpu].facts.uuid;
+	return *ret_uuid != NULL;
+}
+
 void api_forget_measurements(struct call *call)
 {
-	const json_t *name = json_object_get(call->body, "gpu");
-	const char *uuid = NULL;
-	unsigned gpu;
+	const char *uuid;
 
-	if (call_refuse_unless_admin(call, "forget what was measured"))
+	if (call_refuse_unless_admin(call, "forget what was measured") ||
+		!forgotten_gpu(call, &uuid))
 		return;
-	if (name) {
-		/* One that is not here any more is known by its uuid alone. */
-		if (json_is_string(name) && gpu_find(call->daemon->gpus, call->daemon->n_gpus,
-						    json_string_value(name), &gpu, NULL) < 0)
-			uuid = json_string_value(name);
-		else if (gpu_of(call, &gpu))
-			uuid = call->daemon->gpus[gpu].facts.uuid;
-		else
-			return;
-	}
 	call_reply(call, API_OK,
 		json_pack("{s:i}", "forgotten", (int)measurements_forget(call->daemon, uuid)));
 }

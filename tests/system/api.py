@@ -454,6 +454,7 @@ def measured(contract):
     contract.post("/v1/measurements", 404, gpu="77", figures=[figure])
     contract.post("/v1/measurements", 400, gpu="0", figures=[dict(figure, count=0)])
     contract.post("/v1/measurements", 409, gpu="0", figures=[dict(figure, way="time", percent=0)] * 255)
+    contract.post("/v1/measurements/forget", 404, gpu="77")
     equal(contract.post("/v1/measurements/forget", gpu="0")["forgotten"], 2)
 
 
