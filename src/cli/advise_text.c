@@ -186,7 +186,8 @@ static void print_fit(const struct advice_item *item, const struct advice_need *
 	const struct terminal *terminal, FILE *out)
 {
 	const struct advice_share *share = &item->share;
-	unsigned each = share->fit_empty ?: 1, units = (need->count + each - 1) / each;
+	unsigned each = share->fit_empty ?: 1;
+	unsigned units = (need->count * need->request.n_gpus + each - 1) / each;
 
 	print_linef(terminal, out, "fit", "%u on this GPU now, %u on an empty one%s", share->fit,
 		share->fit_empty,

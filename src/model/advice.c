@@ -110,7 +110,10 @@ static void look_together(enum advice_option option, const struct advice_need *n
 		share->is_possible = false;
 		snprintf(share->lack, sizeof(share->lack),
 			"The GPUs have room for %u %s together, and %u were asked for.", ever,
-			option == ADVICE_WHOLE ? "of them" : "such shares", wanted);
+			option == ADVICE_WHOLE ? "of them"
+			: ever == 1	       ? "such share"
+					       : "such shares",
+			wanted);
 		text_copy(share->way, sizeof(share->way), "fewer, or smaller ones");
 	}
 }

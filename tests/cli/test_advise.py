@@ -28,6 +28,12 @@ def ways(answer):
     return {way["way"]: way for way in answer["ways"]}
 
 
+def claim_each_of_several_counts_all_its_gpus(t):
+    text = t.carve("advise", "--gpu", "h100-80gb", "--memory", "30G", "--gpus", "2", "--count", "3").stdout
+    for line in ("3 times 2 shares of 30G", "3 of them take 3 GPUs\n", "3 of them take 6 GPUs\n"):
+        contains(text, line)
+
+
 def claim_a_product_needs_no_daemon(t):
     t.fake.stop()
     answer = advise(t, "--gpu", "h100-80gb", "--memory", "10G")
