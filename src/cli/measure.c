@@ -134,14 +134,16 @@ static int post(const struct measuring *measuring, json_t **ret_answer, struct e
 }
 
 /* What the whole GPU did when it was measured before, for when it is in MIG mode now. */
-static bool know_alone(struct measuring *measuring, const struct figures *kept)
+/* By the driver of now: an instance is compared with the whole GPU as it is, not as it was. */
+static bool know_alone(struct measuring *measuring, const struct figures *kept, const char *driver)
 {
 	unsigned known = 0;
 
 	for (unsigned i = 0; i < kept->n; i++) {
 		const struct measured *figure = &kept->list[i];
 
-		if (figure->option != ADVICE_WHOLE || !text_eq(figure->gpu, measuring->uuid))
+		if (figure->option != ADVICE_WHOLE || !text_eq(figure->gpu, measuring->uuid) ||
+			!text_eq(figure->driver, driver))
 			continue;
 		measuring->alone[figure->kind] = figure->copy[0];
 		measuring->item[figure->kind] = figure->item;
@@ -163,7 +165,7 @@ static int prepare(struct measuring *measuring, const json_t *node, uint32_t opt
 	text_copy(measuring->uuid, sizeof(measuring->uuid), json_text(gpu, "uuid"));
 	measuring->memory_bytes = (uint64_t)json_number(gpu, "memory");
 	r = measure_look(node, measuring->gpu, &ask, err);
-	ask.is_alone_known = ask.mig_on && know_alone(measuring, &kept);
+	ask.is_alone_known = ask.mig_on && know_alone(measuring, &kept, json_text(node, "driver"));
 	free(kept.list);
 	if (r == 0)
 		r = measure_plan(&ask, plan, err);

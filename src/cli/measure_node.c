@@ -245,6 +245,9 @@ int measure_look(const json_t *node, unsigned index, struct plan_ask *ask, struc
 	ask->no_mps = "Carve knows no MPS here";
 	json_array_foreach(json_object_get(gpu, "capabilities"), i, item)
 	{
+		if (text_eq(json_text(item, "mechanism"), "mig") &&
+			text_eq(json_text(item, "answer"), "no"))
+			ask->no_mig = json_text(item, "text");
 		if (text_eq(json_text(item, "mechanism"), "mps"))
 			ask->no_mps = text_eq(json_text(item, "answer"), "yes")
 					      ? NULL

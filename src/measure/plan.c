@@ -100,6 +100,15 @@ static void plan_instances(const struct plan_ask *ask, struct measure_plan *plan
 	}
 }
 
+static void skip_mig(const struct plan_ask *ask, const char *way, struct measure_plan *plan)
+{
+	if (ask->no_mig)
+		skip(plan, ask, ADVICE_MIG, ask->no_mig,
+			"measure a GPU that has MIG ('carve list gpus' says which)");
+	else
+		skip(plan, ask, ADVICE_MIG, "MIG mode is off, and is not changed for this", way);
+}
+
 static void plan_whole(const struct plan_ask *ask, struct measure_plan *plan)
 {
 	struct plan_run whole = { .option = ADVICE_WHOLE, .count = 1 };
@@ -114,9 +123,10 @@ static void plan_whole(const struct plan_ask *ask, struct measure_plan *plan)
 		skip(plan, ask, ADVICE_MPS, ask->no_mps, "'carve list gpus' says what it takes");
 	else
 		plan_shared(ask, ADVICE_MPS, plan);
-	skip(plan, ask, ADVICE_MIG, "MIG mode is off, and is not changed for this",
+	skip_mig(ask,
 		"measure what is there now, have a layout turn MIG mode on (carve apply), and "
-		"measure again");
+		"measure again",
+		plan);
 }
 
 static void plan_mig(const struct plan_ask *ask, struct measure_plan *plan)
@@ -131,8 +141,8 @@ static void plan_mig(const struct plan_ask *ask, struct measure_plan *plan)
 		plan_instances(ask, plan);
 	else
 		skip(plan, ask, ADVICE_MIG,
-			"there is nothing to compare an instance with: the whole GPU was never "
-			"measured",
+			"there is nothing to compare an instance with: the whole GPU was not "
+			"measured with this driver",
 			"measure it with MIG mode off first");
 }
 
@@ -144,8 +154,7 @@ int measure_plan(const struct plan_ask *ask, struct measure_plan *ret_plan, stru
 	else if (ask->options != 1U << ADVICE_MIG)
 		plan_whole(ask, ret_plan);
 	else
-		skip(ret_plan, ask, ADVICE_MIG, "MIG mode is off, and is not changed for this",
-			"have a layout turn MIG mode on (carve apply)");
+		skip_mig(ask, "have a layout turn MIG mode on (carve apply)", ret_plan);
 	if (ret_plan->n)
 		return 0;
 	return error_set(err, -ENOTSUP, "nothing can be measured as the GPU is: %s: %s; %s",

@@ -25,6 +25,7 @@ struct plan_ask {
 	bool is_alone_known; /* it was measured as a whole before */
 	bool is_exclusive;   /* its compute mode lets one program in at a time */
 	const char *no_mps;  /* why there is no MPS; NULL: there is */
+	const char *no_mig;  /* why it can never be in MIG mode; NULL: it can */
 	unsigned n_profiles;
 	struct plan_profile profile[MIG_PROFILES_MAX];
 };

@@ -101,7 +101,7 @@ def instances_are_measured_where_mig_mode_is_on():
         if not node.gpus()[0]["mig"]["on"]:
             raise Skip("MIG mode is off, and stays off")
         answer = node.measure("--only", "mig")
-        if answer.returncode == 1 and "never measured" in answer.stderr:
+        if answer.returncode == 1 and "not measured with this driver" in answer.stderr:
             raise Skip("the whole GPU has to be measured first, with MIG mode off")
         true(answer.returncode == 0, answer.stderr)
 

@@ -106,14 +106,30 @@ def claim_every_way_is_measured_and_kept_as_one(t):
     contains(r.stdout, "Not measured: mig: MIG mode is off")
 
 
+def claim_a_gpu_without_mig_is_not_told_to_turn_it_on(t):
+    node = Node(t)
+    for gpu in node.node.json["gpus"]:
+        for row in gpu["capabilities"]:
+            if row["mechanism"] == "mig":
+                row.update(answer="no", text="this product has no MIG")
+    r = node.measure("--gpu", "0", "--dry-run")
+    contains(r.stdout, "mig: this product has no MIG")
+    assert "turn MIG mode on" not in r.stdout, r.stdout
+    r = node.measure("--gpu", "0", "--only", "mig", status=1)
+    contains(r.stderr, "mig: this product has no MIG; measure a GPU that has MIG")
+
+
 def claim_instances_are_compared_with_the_whole_gpu_of_before(t):
     node = Node(t, mig=True)
     r = node.measure("--gpu", "0", "--only", "mig", status=1)
-    contains(r.stderr, "the whole GPU was never measured")
+    contains(r.stderr, "the whole GPU was not measured with this driver")
     node.is_untouched()
     uuid = node.node.json["gpus"][0]["uuid"]
     own = {"gpu": uuid, "product": "NVIDIA H100 80GB HBM3", "driver": "535.104.05", "time": 1763000000}
     node.kept = [own | figure(kind=kind) for kind in ("compute", "bandwidth", "launch")]
+    contains(node.measure("--gpu", "0", "--only", "mig", status=1).stderr, "not measured with this driver")
+    node.is_untouched()
+    node.kept = [one | {"driver": node.node.json["driver"]} for one in node.kept]
     for gpu in node.node.json["gpus"]:
         gpu["mig"]["profiles"] = [row for row in gpu["mig"]["profiles"] if row["name"] in ("1g.10gb", "7g.80gb")]
         gpu["mig"]["profiles"][0]["max"] = 2
