@@ -93,6 +93,18 @@ static int work_for(struct work *work, uint64_t for_ns, struct times *times, str
 	return 0;
 }
 
+/* While the others began it idled, and the GPU's clocks may have fallen. */
+#define WARM_NS (100 * 1000000ULL)
+
+static int warm_up(struct work *work, struct error *err)
+{
+	struct times unmeasured = { 0 };
+	int r = work_for(work, WARM_NS, &unmeasured, err);
+
+	vec_done(&unmeasured.ns);
+	return r;
+}
+
 static int by_size(const void *a, const void *b)
 {
 	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
@@ -140,7 +152,9 @@ static int run(const struct copies *copies, unsigned i)
 			work_gpu(work), "item", "blocks", (json_int_t)work_item_of(work)->blocks,
 			"rounds", (json_int_t)work_item_of(work)->rounds, "bytes",
 			(json_int_t)work_item_of(work)->bytes));
-	r = may_go() ? work_for(work, copies->for_ns, &times, &err) : -ECANCELED;
+	r = may_go() ? warm_up(work, &err) : -ECANCELED;
+	if (r == 0)
+		r = work_for(work, copies->for_ns, &times, &err);
 	if (r == 0) {
 		say_done(i, &times);
 		r = stay_busy(work, &err);
