@@ -17,3 +17,12 @@ def log(t):
     """Its calls, as lists of words behind the pid."""
     with open(os.path.join(t.dir, "cuda.log"), encoding="ascii") as file:
         return [line.split() for line in file]
+
+
+def is_there(pid):
+    """Whether the process runs; one that has ended and was not waited for does not."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+            return file.read().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False

@@ -41,14 +41,6 @@ class Copies:
         return rest, self.process.wait(30)
 
 
-def is_there(pid):
-    try:
-        with open(f"/proc/{pid}/stat", encoding="ascii") as file:
-            return file.read().rsplit(")", 1)[1].split()[0] != "Z"
-    except OSError:
-        return False
-
-
 def claim_a_copy_is_ready_works_and_ends_when_its_input_is_closed(t):
     copies = Copies(t, "compute", FIND)
     ready = copies.ready()[0]
@@ -58,7 +50,7 @@ def claim_a_copy_is_ready_works_and_ends_when_its_input_is_closed(t):
     same((done["event"], done["copy"]), ("done", 0))
     assert done["items_per_s"] > 0 and 0 < done["p50_ns"] <= done["p99_ns"], done
     # It goes on: the others still need their neighbour.
-    assert is_there(copies.process.pid)
+    assert standin.is_there(copies.process.pid)
     same(copies.end(), ([], 0))
 
 
@@ -123,7 +115,7 @@ def claim_nobody_works_on_once_the_input_is_closed(t):
     copies.go(2)
     rest, status = copies.end()
     same((rest, status), ([], 1))
-    assert not any(is_there(pid) for pid in pids)
+    assert not any(standin.is_there(pid) for pid in pids)
 
 
 def claim_what_fails_is_said_in_a_sentence(t):
@@ -187,7 +179,7 @@ def claim_copies_end_with_their_parent(t):
     same(copies.process.stdout.read(), "")
     copies.process.wait(30)
     until = time.monotonic() + 30
-    while any(is_there(pid) for pid in pids):
+    while any(standin.is_there(pid) for pid in pids):
         assert time.monotonic() < until, "the copies have ended"
         time.sleep(0.01)
 

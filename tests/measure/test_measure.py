@@ -281,14 +281,6 @@ def wait_until(is_so, what):
         time.sleep(0.01)
 
 
-def is_there(pid):
-    try:
-        with open(f"/proc/{pid}/stat", encoding="ascii") as file:
-            return file.read().rsplit(")", 1)[1].split()[0] != "Z"
-    except OSError:
-        return False
-
-
 def claim_a_signal_ends_all_copies_and_keeps_nothing(t):
     node = Node(t)
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -300,7 +292,7 @@ def claim_a_signal_ends_all_copies_and_keeps_nothing(t):
         text = child.communicate(timeout=60)[1]
         same(child.returncode, -number, text)
         contains(text, "it was interrupted; nothing is stored")
-        assert not any(is_there(pid) for pid in pids_of(t))
+        assert not any(standin.is_there(pid) for pid in pids_of(t))
     same(node.posted, [])
 
 
@@ -310,7 +302,7 @@ def claim_copies_do_not_outlive_it(t):
     wait_until(lambda: pids_of(t), "a copy to begin")
     child.kill()
     child.wait()
-    wait_until(lambda: not any(is_there(pid) for pid in pids_of(t)), "the copies to end")
+    wait_until(lambda: not any(standin.is_there(pid) for pid in pids_of(t)), "the copies to end")
 
 
 def claim_what_is_kept_is_shown(t):
