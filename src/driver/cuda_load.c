@@ -4,10 +4,10 @@
 #include "base/text.h"
 #include "driver/cuda.h"
 #include "driver/cuda_calls.h"
+#include "driver/library.h"
 
 #include <dlfcn.h>
 #include <errno.h>
-#include <string.h>
 
 struct cuda_calls cuda_calls;
 
@@ -18,14 +18,6 @@ struct cuda_calls cuda_calls;
 		return CUDA_ERROR_NOT_FOUND;                                                       \
 	}
 #include "abi/cuda.def"
-
-/* ISO C knows no cast from data to functions; POSIX promises that it holds. */
-static void resolve(void *library, const char *name, void *slot)
-{
-	void *symbol = dlsym(library, name);
-
-	memcpy(slot, &symbol, sizeof(symbol));
-}
 
 int cuda_load(struct error *err)
 {
@@ -40,7 +32,7 @@ int cuda_load(struct error *err)
 			"space for computing (Debian: libcuda1; NVIDIA's packages: libcuda1 or "
 			"nvidia-driver-cuda)",
 			dlerror());
-#define CUDA_FN(name, params, args) resolve(library, #name, &cuda_calls.name);
+#define CUDA_FN(name, params, args) library_resolve(library, #name, &cuda_calls.name);
 #include "abi/cuda.def"
 #define CUDA_OLDER(newer, older)                                                                   \
 	if (!cuda_calls.newer)                                                                     \

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Finding the library's entry points, whatever the driver's version. */
 #include "base/error.h"
+#include "driver/library.h"
 #include "driver/nvml_calls.h"
 
 #include <dlfcn.h>
 #include <errno.h>
-#include <string.h>
 
 struct nvml_calls nvml;
 
@@ -22,14 +22,6 @@ static const char *missing_nvmlErrorString(nvmlReturn_t result)
 	return "unknown error";
 }
 
-/* ISO C knows no cast from data to functions; POSIX promises that it holds. */
-static void resolve(void *library, const char *name, void *slot)
-{
-	void *symbol = dlsym(library, name);
-
-	memcpy(slot, &symbol, sizeof(symbol));
-}
-
 int nvml_load(struct error *err)
 {
 	static void *library;
@@ -42,7 +34,7 @@ int nvml_load(struct error *err)
 			"NVIDIA's driver library cannot be opened: %s; install the driver's user "
 			"space (libnvidia-ml.so.1)",
 			dlerror());
-#define NVML_FN(name, params, args) resolve(library, #name, &nvml.name);
+#define NVML_FN(name, params, args) library_resolve(library, #name, &nvml.name);
 #include "abi/nvml.def"
 #define NVML_OLDER(newer, older)                                                                   \
 	if (!nvml.newer)                                                                           \
@@ -52,7 +44,7 @@ int nvml_load(struct error *err)
 	if (!nvml.name)                                                                            \
 		nvml.name = missing_##name;
 #include "abi/nvml.def"
-	resolve(library, "nvmlErrorString", &nvml.nvmlErrorString);
+	library_resolve(library, "nvmlErrorString", &nvml.nvmlErrorString);
 	if (!nvml.nvmlErrorString)
 		nvml.nvmlErrorString = missing_nvmlErrorString;
 	return 0;
