@@ -17,6 +17,19 @@
 #include <string.h>
 #include <unistd.h>
 
+int advise_options(const struct invocation *invocation, struct advice_need *need, struct error *err)
+{
+	for (unsigned i = 0; i < invocation->n_said; i++) {
+		struct error why = ERROR_NONE;
+		int r = advice_need_option(
+			need, invocation->said[i].name, invocation->said[i].value, &why);
+
+		if (r < 0)
+			return error_set(err, r, "--%s", why.text);
+	}
+	return 0;
+}
+
 /* What the options say; the request's own are read already. */
 static int read_need(
 	const struct invocation *invocation, struct advice_need *ret_need, struct error *err)
@@ -26,15 +39,7 @@ static int read_need(
 	/* the way that a profile proposed is one to be ranked, not one that was asked for */
 	if (said(invocation, "like") && !said(invocation, "mechanism"))
 		ret_need->request.mechanism = REQUEST_ANY_MECHANISM;
-	for (unsigned i = 0; i < invocation->n_said; i++) {
-		struct error why = ERROR_NONE;
-		int r = advice_need_option(
-			ret_need, invocation->said[i].name, invocation->said[i].value, &why);
-
-		if (r < 0)
-			return error_set(err, r, "--%s", why.text);
-	}
-	return 0;
+	return advise_options(invocation, ret_need, err);
 }
 
 /* An index, uuid or PCI address is of a GPU that is here; all else is a product's name. */
@@ -62,13 +67,9 @@ static int look_at_product(
 /* Keeps the one that was named. */
 static int keep_named(struct advice_gpu *gpus, unsigned *n, const char *name, struct error *err)
 {
-	AUTO_FREE struct gpu *plain = must_alloc(*n, sizeof(*plain));
 	unsigned g;
-	int r;
+	int r = advise_find(gpus, *n, name, &g, err);
 
-	for (unsigned i = 0; i < *n; i++)
-		plain[i] = gpus[i].gpu;
-	r = gpu_find(plain, *n, name, &g, err);
 	if (r < 0)
 		return r;
 	gpus[0] = gpus[g];

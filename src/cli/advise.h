@@ -14,6 +14,14 @@ struct invocation;
 int advise_node(
 	const json_t *node, struct advice_gpu **ret_gpus, unsigned *ret_n, struct error *err);
 
+/* Which of them the name means: as gpu_find(). */
+int advise_find(const struct advice_gpu *gpus, unsigned n, const char *name, unsigned *ret_g,
+	struct error *err);
+
+/* Takes the options of the invocation that are a need's own: -EINVAL with the sentence. */
+int advise_options(
+	const struct invocation *invocation, struct advice_need *need, struct error *err);
+
 /* Says of those who are in the way ("L3, process 4711") whose they are and what they run. */
 void advise_name(const json_t *node, struct advice *advice);
 

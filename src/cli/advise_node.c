@@ -320,6 +320,16 @@ int advise_node(
 	return 0;
 }
 
+int advise_find(const struct advice_gpu *gpus, unsigned n, const char *name, unsigned *ret_g,
+	struct error *err)
+{
+	AUTO_FREE struct gpu *plain = must_alloc(n, sizeof(*plain));
+
+	for (unsigned i = 0; i < n; i++)
+		plain[i] = gpus[i].gpu;
+	return gpu_find(plain, n, name, ret_g, err);
+}
+
 static void add_lease(const json_t *node, const char *id, struct buf *text)
 {
 	const json_t *lease = node_lease(node, id);

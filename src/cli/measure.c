@@ -133,8 +133,8 @@ static int post(const struct measuring *measuring, json_t **ret_answer, struct e
 		&measuring->invocation->client, body, ret_answer, err, "/v1/measurements");
 }
 
-/* What the whole GPU did when it was measured before, for when it is in MIG mode now. */
-/* By the driver of now: an instance is compared with the whole GPU as it is, not as it was. */
+/* What the whole GPU did when it was measured before, for when it is in MIG mode now. By the driver
+ * of now: an instance is compared with the whole GPU as it is, not as it was. */
 static bool know_alone(struct measuring *measuring, const struct figures *kept, const char *driver)
 {
 	unsigned known = 0;

@@ -134,20 +134,15 @@ static int check(const json_t *node, unsigned gpu, struct error *err)
 	return status;
 }
 
-static int find(const json_t *gpus, const char *name, unsigned *ret_gpu, struct error *err)
+static int find(const json_t *node, const char *name, unsigned *ret_gpu, struct error *err)
 {
-	AUTO_FREE struct gpu *plain = NULL;
-	unsigned n = (unsigned)json_array_size(gpus);
+	AUTO_FREE struct advice_gpu *gpus = NULL;
+	unsigned n;
+	int r = advise_node(node, &gpus, &n, err);
 
-	plain = must_alloc(n, sizeof(*plain));
-	for (unsigned i = 0; i < n; i++) {
-		const json_t *gpu = json_array_get(gpus, i);
-
-		plain[i].index = i;
-		text_copy(plain[i].facts.uuid, sizeof(plain[i].facts.uuid), json_text(gpu, "uuid"));
-		text_copy(plain[i].facts.pci, sizeof(plain[i].facts.pci), json_text(gpu, "pci"));
-	}
-	return gpu_find(plain, n, name, ret_gpu, err) < 0 ? EXIT_FAILED : 0;
+	if (r == 0)
+		r = advise_find(gpus, n, name, ret_gpu, err);
+	return r < 0 ? EXIT_FAILED : 0;
 }
 
 int measure_choose(const json_t *node, const char *name, unsigned *ret_gpu, struct error *err)
@@ -170,7 +165,7 @@ int measure_choose(const json_t *node, const char *name, unsigned *ret_gpu, stru
 		return EXIT_FAILED;
 	}
 	if (name && *name) {
-		int status = find(gpus, name, ret_gpu, err);
+		int status = find(node, name, ret_gpu, err);
 
 		return status == 0 ? check(node, *ret_gpu, err) : status;
 	}

@@ -34,17 +34,13 @@ static int read_need(
 	const struct invocation *invocation, struct advice_need *ret_need, struct error *err)
 {
 	struct advice_need need;
+	int r;
 
 	advice_need_init(&need);
 	copy_needs(&invocation->request, &need.request);
-	for (unsigned i = 0; i < invocation->n_said; i++) {
-		struct error why = ERROR_NONE;
-		int r = advice_need_option(
-			&need, invocation->said[i].name, invocation->said[i].value, &why);
-
-		if (r < 0)
-			return error_set(err, r, "--%s", why.text);
-	}
+	r = advise_options(invocation, &need, err);
+	if (r < 0)
+		return r;
 	/* who names MPS and no tenants speaks of his own processes, as with carve run */
 	if (invocation->request.mechanism == MECHANISM_MPS && !need.has_tenants)
 		need.request.tenants = TENANTS_SAME;
