@@ -14,16 +14,10 @@
 #include <ctype.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <string.h>
 
-/* The place of its series among those that serve the workload. */
 static size_t rank_of(const struct advice_need *need, const struct vf_type *type)
 {
-	const char *order = request_series(&need->request);
-	char series = vf_type_series(type);
-	const char *at = series ? strchr(order, series) : NULL;
-
-	return at ? (size_t)(at - order) : SIZE_MAX;
+	return request_series_rank(&need->request, vf_type_series(type));
 }
 
 static const struct mig_profile *profile_of(const struct gpu *gpu, const struct vf_type *type)

@@ -30,21 +30,15 @@ static uint64_t memory_wanted(const struct wish *wish, const struct gpu *gpu)
 	return request->memory_bytes;
 }
 
-/* The place of its series among those that serve the workload; types without one come last. */
+/* Types without a series come last. */
 static size_t rank_of(const struct wish *wish, const struct vf_type *type)
 {
-	const char *order = request_series(wish->request);
-	char series = vf_type_series(type);
-	const char *at = series ? strchr(order, series) : NULL;
-
-	return at ? (size_t)(at - order) : strlen(order);
+	return request_series_rank(wish->request, vf_type_series(type));
 }
 
 bool vf_type_serves(const struct wish *wish, const struct vf_type *type)
 {
-	char series = vf_type_series(type);
-
-	return !series || strchr(request_series(wish->request), series);
+	return !vf_type_series(type) || rank_of(wish, type) != SIZE_MAX;
 }
 
 /* Others' faults stay away: parts of the hardware are its own. */

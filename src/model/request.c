@@ -51,7 +51,8 @@ bool request_wants_graphics(const struct request *request)
 	return request->workload == WORKLOAD_RENDERING || request->workload == WORKLOAD_VDI;
 }
 
-const char *request_series(const struct request *request)
+/* The series of vGPUs that serve its workload, the best first. */
+static const char *series_of(const struct request *request)
 {
 	switch (request->workload) {
 	case WORKLOAD_ANY:
@@ -63,6 +64,14 @@ const char *request_series(const struct request *request)
 	default: /* Q computes too, with another licence */
 		return "CQ";
 	}
+}
+
+size_t request_series_rank(const struct request *request, char series)
+{
+	const char *order = series_of(request);
+	const char *at = series ? strchr(order, series) : NULL;
+
+	return at ? (size_t)(at - order) : SIZE_MAX;
 }
 
 bool request_may_mps(const struct request *request)

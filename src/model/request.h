@@ -6,6 +6,7 @@
 
 #include <jansson.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct error;
@@ -88,8 +89,9 @@ bool request_is_alike(const struct request *a, const struct request *b);
 /* Its workload has graphics, which neither MPS nor most MIG instances have. */
 bool request_wants_graphics(const struct request *request);
 
-/* The series of NVIDIA's vGPUs that serve its workload, the best first: "CQ". */
-const char *request_series(const struct request *request);
+/* How well a series of NVIDIA's vGPUs ('Q') serves its workload: 0 the best; SIZE_MAX not at all.
+ */
+size_t request_series_rank(const struct request *request, char series);
 
 /*
  * True if an MPS share may serve it: asked for, or left to Carve by a request of a size for one
