@@ -94,7 +94,7 @@ static bool by_mechanism(
 	struct wish *wish, enum mechanism mechanism, struct placement *ret_placement)
 {
 	if (mechanism == MECHANISM_VF)
-		return vf_place(wish, ret_placement, NULL) == 0;
+		return vf_place_best(wish, ret_placement) == 0;
 	if (mechanism == MECHANISM_MPS)
 		return mps_place_best(wish, ret_placement) == 0;
 	return place_by(wish, mechanism, ret_placement);
@@ -155,8 +155,6 @@ int place(const struct gpu *gpus, unsigned n_gpus, const struct request *request
 			? by_choice(&wish, ret_placement, &wastes)
 			: by_mechanism(&wish, (enum mechanism)request->mechanism, ret_placement))
 		return 0;
-	if (wish.may_vf)
-		return vf_place(&wish, ret_placement, err);
 	if (!wastes)
 		return wish_refuse(&wish, err);
 	r = wish_refuse(&wish, &why);

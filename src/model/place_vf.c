@@ -16,6 +16,8 @@
 
 #include "base/error.h"
 
+#include <errno.h>
+
 enum how { HOW_PINNED, HOW_READY, HOW_INSTANCE, HOW_COUNT };
 
 static bool serves(const struct vf_setup *have, const struct vf_setup *wanted)
@@ -352,20 +354,20 @@ void vf_offer(struct wish *wish, unsigned g, struct vf_offer *ret_offer)
 		offer->bar = vf_any_on(gpu) ? judge_on(gpu, offer) : judge_off(gpu, offer);
 }
 
-int vf_place(struct wish *wish, struct placement *ret_placement, struct error *err)
+int vf_place_best(struct wish *wish, struct placement *ret_placement)
 {
-	struct vf_offer offers[GPUS_MAX];
-	int best = -1;
+	struct vf_offer best = { .bar = VF_BAR_N };
 
 	for (unsigned g = 0; g < wish->n_gpus; g++) {
-		vf_offer(wish, g, &offers[g]);
-		if (offers[g].bar == VF_BAR_NONE &&
-			(best < 0 || offers[g].cost < offers[best].cost))
-			best = (int)g;
+		struct vf_offer offer;
+
+		vf_offer(wish, g, &offer);
+		if (offer.bar == VF_BAR_NONE && (best.bar != VF_BAR_NONE || offer.cost < best.cost))
+			best = offer;
 	}
-	if (best < 0)
-		return vf_refuse(wish, offers, err);
-	*ret_placement = offers[best].placement;
+	if (best.bar != VF_BAR_NONE)
+		return -ENOENT;
+	*ret_placement = best.placement;
 	return 0;
 }
 

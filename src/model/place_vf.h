@@ -54,10 +54,11 @@ enum vf_bar vf_choose(const struct wish *wish, const struct gpu *gpu, struct vf_
 /* Its series serves the workload; a type without a series serves every one. */
 bool vf_type_serves(const struct wish *wish, const struct vf_type *type);
 
-/* As place() for a request of a virtual machine. */
-int vf_place(struct wish *wish, struct placement *ret_placement, struct error *err);
+/* The best place of the node: 0, or -ENOENT where there is none now. */
+int vf_place_best(struct wish *wish, struct placement *ret_placement);
 /* Nothing but leases keeps the request from GPU g. */
 bool vf_could_place(struct wish *wish, unsigned g);
-int vf_refuse(struct wish *wish, const struct vf_offer *offers, struct error *err);
+/* As wish_refuse(). */
+int vf_refuse(struct wish *wish, struct error *err);
 /* One line for each GPU; `chosen` may be NULL. */
 void place_vf_explain(struct wish *wish, const struct placement *chosen, struct buf *text);

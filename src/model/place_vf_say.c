@@ -310,15 +310,18 @@ static bool is_said_of_another(const struct wish *wish, unsigned g, const struct
 	return false;
 }
 
-int vf_refuse(struct wish *wish, const struct vf_offer *offers, struct error *err)
+int vf_refuse(struct wish *wish, struct error *err)
 {
+	struct vf_offer offers[GPUS_MAX];
 	enum vf_bar nearest = VF_BAR_N;
 	char asked[REQUEST_TEXT_MAX];
 	AUTO_BUF text = { 0 };
 	unsigned said = 0;
 
-	for (unsigned g = 0; g < wish->n_gpus; g++)
+	for (unsigned g = 0; g < wish->n_gpus; g++) {
+		vf_offer(wish, g, &offers[g]);
 		nearest = offers[g].bar < nearest ? offers[g].bar : nearest;
+	}
 	if (wish->n_gpus == 0)
 		return error_set(err, PLACE_E_NEVER, "this node has no GPU");
 	request_text(wish->request, asked);

@@ -4,6 +4,7 @@
 #include "base/size.h"
 #include "base/text.h"
 #include "model/place_mps.h"
+#include "model/place_vf.h"
 #include "model/wish_say.h"
 
 /* "GPU 3" or "GPUs 0-2, 5". */
@@ -197,11 +198,15 @@ int wish_refuse(struct wish *wish, struct error *err)
 {
 	static const enum hope in_order[] = { HOPE_MODE_OFF, HOPE_MODE_ON, HOPE_VFS, HOPE_PINNED,
 		HOPE_UNMANAGED };
-	enum mechanism mechanism = wish_mechanism(wish);
-	unsigned capacity = wish_capacity(wish, mechanism);
 	uint32_t gpus[HOPE_N] = { 0 };
+	enum mechanism mechanism;
+	unsigned capacity;
 	AUTO_BUF text = { 0 };
 
+	if (wish->may_vf)
+		return vf_refuse(wish, err);
+	mechanism = wish_mechanism(wish);
+	capacity = wish_capacity(wish, mechanism);
 	if (mechanism == MECHANISM_MPS)
 		return mps_refuse(wish, err);
 	if (capacity >= wish->request->n_gpus)
