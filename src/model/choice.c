@@ -15,17 +15,16 @@ static struct advice *ranking(
 {
 	struct advice *advice = must_alloc(1, sizeof(*advice));
 	AUTO_FREE struct advice_gpu *here = must_alloc(n_gpus + 1, sizeof(*here));
+	unsigned n = 0, named = n_gpus;
 	struct advice_need need;
-	unsigned n = 0;
 
 	advice_need_init(&need);
 	need.request = *request;
 	need.consumer = request->is_vm ? CONSUMER_VM : CONSUMER_ANY;
+	if (request->gpu[0])
+		gpu_find(gpus, n_gpus, request->gpu, &named, NULL);
 	for (unsigned g = 0; g < n_gpus; g++) {
-		unsigned named = g;
-
-		if (request->gpu[0] &&
-			(gpu_find(gpus, n_gpus, request->gpu, &named, NULL) < 0 || named != g))
+		if (request->gpu[0] && g != named)
 			continue;
 		here[n++] = (struct advice_gpu){
 			.gpu = gpus[g],
@@ -53,36 +52,57 @@ enum advice_option choice_best(
 	return advice->item[i].option;
 }
 
-char *choice_text(const struct gpu *gpus, unsigned n_gpus, const struct request *request,
-	const struct placement *placement)
+static bool has_choice(const struct request *request, const struct placement *placement)
 {
-	const char *name = advice_option_names[placement->way];
-	AUTO_FREE struct advice *advice = NULL;
+	return placement->ways && !request->profile[0];
+}
+
+static bool is_only(const struct placement *placement)
+{
+	return (placement->ways & (placement->ways - 1)) == 0;
+}
+
+/* `advice` may be NULL where there was one way only. */
+static void say_choice(
+	const struct advice *advice, const struct placement *placement, struct buf *text)
+{
 	const struct advice_item *chosen = NULL;
 	char before[ADVICE_BECAUSE_MAX];
-	AUTO_BUF text = { 0 };
 
-	if (placement->ways == 0 || request->profile[0])
-		return NULL;
-	if ((placement->ways & (placement->ways - 1)) == 0)
-		return must_asprintf("%s is the only way that has room now.", name);
-	advice = ranking(gpus, n_gpus, request);
+	if (is_only(placement)) {
+		buf_addf(text, "%s is the only way that has room now.",
+			advice_option_names[placement->way]);
+		return;
+	}
 	for (unsigned i = 0; i < ADVICE_OPTIONS_N; i++) {
 		const struct advice_item *item = &advice->item[i];
 
 		if (item->option == placement->way)
 			chosen = item;
 		else if (!chosen && item->verdict != VERDICT_NO)
-			buf_addf(&text, "%s %s; ", advice_option_names[item->option],
+			buf_addf(text, "%s %s; ", advice_option_names[item->option],
 				advice_rule_of(item, RULE_EMPTIES)
 					? "takes a change of the GPU's mode first"
 					: "has no room now");
 		else if (chosen && is_in(placement->ways, item)) {
 			advice_say_before(chosen, item, before);
-			buf_add(&text, before);
-			break;
+			buf_add(text, before);
+			return;
 		}
 	}
+}
+
+char *choice_text(const struct gpu *gpus, unsigned n_gpus, const struct request *request,
+	const struct placement *placement)
+{
+	AUTO_FREE struct advice *advice = NULL;
+	AUTO_BUF text = { 0 };
+
+	if (!has_choice(request, placement))
+		return NULL;
+	if (!is_only(placement))
+		advice = ranking(gpus, n_gpus, request);
+	say_choice(advice, placement, &text);
 	return buf_take(&text);
 }
 
@@ -102,11 +122,12 @@ void choice_explain(const struct gpu *gpus, unsigned n_gpus, const struct reques
 	const struct placement *placement, struct buf *text)
 {
 	AUTO_FREE struct advice *advice = ranking(gpus, n_gpus, request);
-	AUTO_FREE char *chosen = placement ? choice_text(gpus, n_gpus, request, placement) : NULL;
 	const char *before = NULL;
 
-	if (chosen)
-		buf_addf(text, "%s\n", chosen);
+	if (placement && has_choice(request, placement)) {
+		say_choice(advice, placement, text);
+		buf_add(text, "\n");
+	}
 	for (unsigned i = 0; i < ADVICE_OPTIONS_N; i++) {
 		const struct advice_item *item = &advice->item[i];
 		const char *name = advice_option_names[item->option];
