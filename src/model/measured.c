@@ -54,14 +54,45 @@ static void span_add(struct advice_span *span, unsigned value)
 		span->high = value;
 }
 
-struct advice_span measured_throughput(const struct measured *measured)
+static double speed_of(const struct work_rate *rate)
+{
+	return rate->items_per_s;
+}
+
+static double middle_of(const struct work_rate *rate)
+{
+	return (double)rate->p50_ns;
+}
+
+static double tail_of(const struct work_rate *rate)
+{
+	return (double)rate->p99_ns;
+}
+
+/* From the copy that has the least to the one that has the most. */
+static struct advice_span span_of(
+	const struct measured *measured, double (*of)(const struct work_rate *rate))
 {
 	struct advice_span span = { 0 };
 
 	for (unsigned i = 0; i < measured->n; i++)
-		span_add(&span,
-			hundredths(measured->copy[i].items_per_s, measured->alone.items_per_s));
+		span_add(&span, hundredths(of(&measured->copy[i]), of(&measured->alone)));
 	return span;
+}
+
+struct advice_span measured_throughput(const struct measured *measured)
+{
+	return span_of(measured, speed_of);
+}
+
+struct advice_span measured_middle(const struct measured *measured)
+{
+	return span_of(measured, middle_of);
+}
+
+struct advice_span measured_tail(const struct measured *measured)
+{
+	return span_of(measured, tail_of);
 }
 
 unsigned measured_sum(const struct measured *measured)
@@ -71,26 +102,6 @@ unsigned measured_sum(const struct measured *measured)
 	for (unsigned i = 0; i < measured->n; i++)
 		sum += measured->copy[i].items_per_s;
 	return hundredths(sum, measured->alone.items_per_s);
-}
-
-struct advice_span measured_tail(const struct measured *measured)
-{
-	struct advice_span span = { 0 };
-
-	for (unsigned i = 0; i < measured->n; i++)
-		span_add(&span, hundredths((double)measured->copy[i].p99_ns,
-					(double)measured->alone.p99_ns));
-	return span;
-}
-
-struct advice_span measured_middle(const struct measured *measured)
-{
-	struct advice_span span = { 0 };
-
-	for (unsigned i = 0; i < measured->n; i++)
-		span_add(&span, hundredths((double)measured->copy[i].p50_ns,
-					(double)measured->alone.p50_ns));
-	return span;
 }
 
 /* Days since 1970 as a date of the Gregorian calendar; years begin in March, eras have 400. */
